@@ -1,0 +1,3 @@
+module github.com/skepbpf/skep
+
+go 1.25.0
