@@ -59,6 +59,22 @@ func (r *Row) Aliases() []string {
 	return aliases[r.Op]
 }
 
+// mnemonicAliases are further mnemonics that asm reads and never prints: those of the public conformance vectors.
+var mnemonicAliases = map[Op][]string{
+	BSwap16:   {"swap16 {dst}"},
+	BSwap32:   {"swap32 {dst}"},
+	BSwap64:   {"swap64 {dst}"},
+	CallLocal: {"call {func}"},
+}
+
+// MnemonicAliases returns further uBPF spellings of the row, for reading only.
+func (r *Row) MnemonicAliases() []string {
+	if r.ext != nil {
+		return nil
+	}
+	return mnemonicAliases[r.Op]
+}
+
 // name returns the mnemonic without braces, for messages.
 func (r *Row) name() string { return strings.NewReplacer("{", "", "}", "").Replace(r.Mnemonic) }
 

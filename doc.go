@@ -1,0 +1,41 @@
+// Package skep runs BPF programs in user space, in pure Go: on any system, without root, kernel or cgo.
+//
+// # From text to verdict
+//
+// A program is written somewhere, as assembler text, bytecode, JSON or a classic filter; each form has a
+// package that turns it into a [spec.Program]. Load makes that ready to run, and Run runs it on a packet:
+//
+//	p, err := asm.Assemble("arp.bpf", `
+//		r6 = r1                  ; packet access wants the context in r6
+//		r0 = *(u16 *)skb[12]     ; EtherType
+//		if r0 == 0x806 goto +2
+//		r0 = 0
+//		exit
+//		r0 = -1
+//		exit
+//	`, nil)
+//	if err != nil { … }
+//	p.Type = spec.SocketFilter
+//	prog, err := skep.Load(p, nil)
+//	if err != nil { … }
+//	verdict, err := prog.Run(&skep.RunOptions{Data: packet})
+//
+// A [Program] may be run from many goroutines. For hot loops, an [Instance] runs it without allocating:
+//
+//	inst := prog.NewInstance()
+//	for _, packet := range packets {
+//		verdict, err := inst.Run(packet)
+//		…
+//	}
+//
+// # Safety
+//
+// A program cannot touch anything but its stack, its context, its packet or memory, and what helpers give
+// it. Whatever else it tries ends the run with a [*Fault] that names the instruction and the address. Runs
+// are metered: see [RunOptions.Limit] and [Program.RunContext]. Given the same inputs and the same
+// [helper.Env], a run does the same on every machine, down to the number of instructions.
+//
+// # Byte order
+//
+// Programs see little-endian memory on every host.
+package skep

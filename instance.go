@@ -1,0 +1,177 @@
+// Implements instances: the reusable state of one run at a time, for hot loops.
+
+package skep
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+
+	"github.com/skepbpf/skep/internal/interp"
+	"github.com/skepbpf/skep/internal/mem"
+	"github.com/skepbpf/skep/progtype"
+	"github.com/skepbpf/skep/spec"
+)
+
+// Instance runs a program again and again without allocating. It is not safe for concurrent use: give each
+// goroutine its own.
+type Instance struct {
+	prog *Program
+	m    *interp.Machine
+
+	ctx   context.Context
+	limit uint64
+	given []byte // the caller's context
+
+	context []byte      // as the program sees it
+	buffer  []byte      // copy of the data that the program may change
+	data    []byte      // what the program sees: buffer, or the caller's slice if it cannot be changed
+	packet  spec.Packet // for runs on bytes alone
+	mapped  bool        // the context is in the address space
+}
+
+// NewInstance returns a new instance of the program.
+func (prog *Program) NewInstance() *Instance {
+	i := &Instance{prog: prog, m: interp.NewMachine(prog.code)}
+	i.m.Call.Env, i.m.Call.Value = prog.opts.Env, prog.opts.Value
+	if l := prog.typ.Context; l != nil {
+		i.context = make([]byte, (l.Size+7)&^7)[:l.Size]
+		i.m.ContextWritable = l.Writable
+	}
+	return i
+}
+
+// Run runs the program on a packet, or a plain function on memory, and returns R0. data is not changed;
+// Data returns it as the program left it. The limit is DefaultLimit. Errors are those of
+// Program.RunContext.
+func (i *Instance) Run(data []byte) (uint64, error) {
+	return i.run(i.plainPacket(data))
+}
+
+// RunPacket is Run on a packet with metadata.
+func (i *Instance) RunPacket(p *spec.Packet) (uint64, error) { return i.run(p) }
+
+// Insns returns how many instructions the last run executed. A wide instruction counts once.
+func (i *Instance) Insns() uint64 { return i.m.Count() }
+
+// Data returns the last run's data as the program left it. It is valid until the next run.
+func (i *Instance) Data() []byte { return i.data }
+
+func (i *Instance) plainPacket(data []byte) *spec.Packet {
+	i.packet = spec.Packet{Data: data}
+	return &i.packet
+}
+
+func (i *Instance) run(p *spec.Packet) (uint64, error) {
+	if err := i.setData(p.Data); err != nil {
+		return 0, err
+	}
+	var r1, r2 uint64
+	switch {
+	case i.prog.plain():
+		if len(i.data) > 0 {
+			r1, r2 = mem.Data, uint64(len(i.data))
+		}
+	default:
+		if err := i.setContext(p); err != nil {
+			return 0, err
+		}
+		r1 = mem.Context
+	}
+	if i.prog.typ.Packet {
+		i.m.SetPacket(p, i.data)
+		i.m.CtxAddr = r1
+	}
+	limit := i.limit
+	switch limit {
+	case 0:
+		limit = DefaultLimit
+	case NoLimit:
+		limit = 0
+	}
+	return i.m.Run(i.ctx, limit, r1, r2)
+}
+
+// setData puts the data into the address space: a copy if the program may change it.
+func (i *Instance) setData(data []byte) error {
+	if len(data) > mem.MaxData {
+		return fmt.Errorf("%w: %d bytes of data, at most %d", ErrNotSupported, len(data), mem.MaxData)
+	}
+	writable := i.prog.plain() || i.prog.typ.Rewrite
+	if writable {
+		// Whole words, so that atomic instructions stay inside the allocation.
+		if cap(i.buffer) < len(data) {
+			i.buffer = make([]byte, 0, (len(data)+7)&^7)
+		}
+		i.buffer = append(i.buffer[:0], data...)
+		data = i.buffer
+	}
+	old := len(i.data)
+	i.data = data
+	if old > mem.GranuleSize {
+		i.m.Space.Unmap(mem.Data, old)
+	}
+	return i.m.Space.Map(mem.Data, data, writable)
+}
+
+// setContext fills in the context structure.
+func (i *Instance) setContext(p *spec.Packet) error {
+	l := i.prog.typ.Context
+	switch {
+	case l == nil:
+		i.context = append(i.context[:0], i.given...)
+		i.mapped = false
+	case i.given != nil && len(i.given) != l.Size:
+		return fmt.Errorf("the context is %d bytes long, and struct %s has %d", len(i.given), l.Name, l.Size)
+	default:
+		clear(i.context)
+		copy(i.context, i.given)
+		for n := range l.Fields {
+			if f := &l.Fields[n]; f.From != progtype.Zero && (i.given == nil || f.From >= progtype.DataStart) {
+				binary.LittleEndian.PutUint32(i.context[f.Off:], i.field(f.From, p))
+			}
+		}
+	}
+	if i.mapped {
+		return nil
+	}
+	i.mapped = true
+	return i.m.Space.Map(mem.Context, i.context, l == nil)
+}
+
+// field returns the value of a context field.
+func (i *Instance) field(from progtype.Source, p *spec.Packet) uint32 {
+	switch from {
+	case progtype.Len:
+		return uint32(p.Len())
+	case progtype.PktType:
+		return uint32(p.PktType)
+	case progtype.Mark:
+		return p.Mark
+	case progtype.Queue:
+		return p.Queue
+	case progtype.Protocol:
+		return uint32(bits.ReverseBytes16(p.Protocol))
+	case progtype.VLANPresent:
+		if p.VLANPresent {
+			return 1
+		}
+		return 0
+	case progtype.VLANTCI:
+		return uint32(p.VLANTCI)
+	case progtype.VLANProto:
+		return uint32(bits.ReverseBytes16(p.VLANProto))
+	case progtype.Priority:
+		return p.Priority
+	case progtype.IfIndex:
+		return p.IfIndex
+	case progtype.Hash:
+		return p.Hash
+	case progtype.DataStart, progtype.DataMeta:
+		return mem.Data
+	case progtype.DataEnd:
+		return uint32(mem.Data + len(i.data))
+	}
+	return 0
+}

@@ -1,0 +1,133 @@
+// Implements compiling for the interpreter: a copy of the decoded program with what can be known beforehand filled in.
+
+package interp
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/skepbpf/skep/helper"
+	"github.com/skepbpf/skep/internal/ir"
+	"github.com/skepbpf/skep/internal/mem"
+	"github.com/skepbpf/skep/isa"
+)
+
+// ErrNotSupported is what Compile's error wraps for instructions that need something this run does not have.
+var ErrNotSupported = errors.New("not supported")
+
+// Options is what a program is compiled with.
+type Options struct {
+	// Entry lists the argument registers, R1 to R5, that a run sets.
+	Entry ir.Regs
+	// Helper returns the helper with the given number, or nil.
+	Helper func(id int32) *helper.Helper
+	// Resolve returns the value that a wide load of a map, variable or function puts in its register.
+	// Nil means that there are no such things.
+	Resolve func(row *isa.Row, slot ir.Slot, imm uint64) (uint64, error)
+	// Loose lets the program read registers and stack bytes that nothing has written: they are zero.
+	Loose bool
+}
+
+// op is one instruction as the run loop reads it.
+type op struct {
+	code     isa.Op // the row's number, or one of the codes below
+	dst, src uint8  // eight times the register's number: its place among them in bytes
+	off      int32  // memory offset; for jumps and calls, distance from the next op to the target, in bytes
+	imm      uint64
+}
+
+// Codes beyond those of the table. The stack forms are loads and stores at a fixed place of the current
+// frame, off bytes from its low end.
+const (
+	opLoadStack8 = isa.Op(isa.NumOps) + iota
+	opLoadStack16
+	opLoadStack32
+	opLoadStack64
+	opStoreStack8
+	opStoreStack16
+	opStoreStack32
+	opStoreStack64
+	opExtension
+)
+
+// Code is a program made ready to run. It does not change and is safe for concurrent use.
+type Code struct {
+	prog    *ir.Program
+	ops     []op // and one more, so that a pointer behind the last stays inside
+	helpers []*helper.Helper
+	lookup  func(id int32) *helper.Helper
+	watch   bool // some register read may find no value
+	entry   ir.Regs
+	loose   bool
+}
+
+// Compile makes p ready to run. It fails if p calls a helper that does not exist or loads what cannot be resolved.
+func Compile(p *ir.Program, opts Options) (*Code, error) {
+	c := &Code{prog: p, ops: make([]op, len(p.Ins)+1), lookup: opts.Helper, entry: opts.Entry, loose: opts.Loose}
+	for i := range p.Ins {
+		in := &p.Ins[i]
+		c.ops[i] = op{code: in.Op, dst: in.Dst * 8, src: in.Src * 8, off: in.Off, imm: in.Imm}
+		if err := c.specialize(&c.ops[i], ir.Index(i), opts); err != nil {
+			return nil, fmt.Errorf("instruction %d: %w", p.Slots[i], err)
+		}
+	}
+	c.pair()
+	_, _, c.watch = p.Uninitialized(opts.Entry)
+	c.watch = c.watch && !opts.Loose
+	return c, nil
+}
+
+// specialize fills in what is known about one instruction.
+func (c *Code) specialize(o *op, i ir.Index, opts Options) error {
+	row := c.prog.Row(i)
+	switch {
+	case row.Kind == isa.KindJump || row.Kind == isa.KindGoto || row.Kind == isa.KindMayGoto || row.Op == isa.CallLocal:
+		o.off = (o.off - int32(i) - 1) * int32(opSize)
+	case row.Op == isa.Call:
+		h := opts.Helper(int32(o.imm))
+		if h == nil {
+			return fmt.Errorf("%w: call of helper %s", ErrNotSupported, helperName(int32(o.imm)))
+		}
+		o.off = int32(len(c.helpers))
+		c.helpers = append(c.helpers, h)
+	case row.Op == isa.CallKfunc:
+		return fmt.Errorf("%w: call of kernel function %d", ErrNotSupported, int32(o.imm))
+	case row.Kind == isa.KindCast:
+		return fmt.Errorf("%w: arena address spaces", ErrNotSupported)
+	case row.Kind == isa.KindLoadImm && row.Op != isa.LdImm64:
+		if opts.Resolve == nil {
+			return fmt.Errorf("%w: %s", ErrNotSupported, row.Op)
+		}
+		v, err := opts.Resolve(row, c.prog.Slots[i], o.imm)
+		if err != nil {
+			return err
+		}
+		o.code, o.imm = isa.LdImm64, v
+	case row.Kind == isa.KindExtension:
+		o.code = opExtension
+	case row.Kind == isa.KindLoad && isa.Register(o.src/8) == isa.R10 && !row.Signed:
+		c.onStack(o, row, opLoadStack8)
+	case row.Kind == isa.KindStore && isa.Register(o.dst/8) == isa.R10 && row.From == isa.FromReg:
+		c.onStack(o, row, opStoreStack8)
+	}
+	return nil
+}
+
+// onStack turns a load or store relative to R10 into its stack form, if it stays inside the frame and its
+// bytes have their bits in one word.
+func (c *Code) onStack(o *op, row *isa.Row, first isa.Op) {
+	size := int32(row.Size / 8)
+	at := o.off + mem.FrameSize
+	if at < 0 || at+size > mem.FrameSize || at%64+size > 64 {
+		return
+	}
+	log2 := map[int32]isa.Op{1: 0, 2: 1, 4: 2, 8: 3}
+	o.code, o.off = first+log2[size], at
+}
+
+func helperName(id int32) string {
+	if name, ok := helper.Name(id); ok {
+		return fmt.Sprintf("%s (%d)", name, id)
+	}
+	return fmt.Sprint(id)
+}

@@ -1,0 +1,158 @@
+// Implements loading: from a spec to a program that can be run.
+
+package skep
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/skepbpf/skep/helper"
+	"github.com/skepbpf/skep/internal/interp"
+	"github.com/skepbpf/skep/internal/ir"
+	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/progtype"
+	"github.com/skepbpf/skep/spec"
+)
+
+// Program is a loaded program. It is safe for concurrent use.
+type Program struct {
+	ir   *ir.Program
+	typ  progtype.Type
+	opts Options
+	code *interp.Code
+	pool sync.Pool // of *Instance
+}
+
+// Load checks that p is well formed and makes it ready to run. It copies what it keeps: p may change
+// afterwards. The error is a *DecodeError, wraps ErrNotSupported, or names the option at fault.
+//
+// Programs are not verified: they run with every memory access, register read and stack read checked.
+func Load(p *spec.Program, opts *Options) (*Program, error) {
+	prog := &Program{typ: progtype.Find(p.Type)}
+	if opts != nil {
+		prog.opts = *opts
+	}
+	if err := prog.load(p); err != nil {
+		if p.Name != "" {
+			err = fmt.Errorf("program %s: %w", p.Name, err)
+		}
+		return nil, err
+	}
+	prog.pool.New = func() any { return prog.NewInstance() }
+	return prog, nil
+}
+
+func (prog *Program) load(p *spec.Program) error {
+	if prog.opts.Engine == EngineJIT {
+		return fmt.Errorf("%w: this version has no JIT, use the interpreter", ErrNotSupported)
+	}
+	if len(p.Maps) > 0 {
+		m := p.Maps[0]
+		return fmt.Errorf("%w: instruction %d refers to map %q, and this version has no maps", ErrNotSupported, m.Insn, m.Map)
+	}
+	set, err := isa.NewSet(prog.opts.Extensions...)
+	if err != nil {
+		return err
+	}
+	helpers, err := helperTable(prog.opts.Helpers)
+	if err != nil {
+		return err
+	}
+	source, err := resolveCalls(p, helpers)
+	if err != nil {
+		return err
+	}
+	if prog.ir, err = ir.Decode(source, ir.Options{Set: set, Profile: prog.opts.Profile}); err != nil {
+		return err
+	}
+	if err := prog.checkType(); err != nil {
+		return err
+	}
+	entry := ir.Regs(1 << isa.R1)
+	if prog.plain() {
+		entry |= 1 << isa.R2
+	}
+	prog.code, err = interp.Compile(prog.ir, interp.Options{
+		Entry:  entry,
+		Helper: func(id int32) *helper.Helper { return helpers[id] },
+		Loose:  prog.opts.ZeroUninitialized,
+	})
+	return err
+}
+
+// plain reports whether the program is a plain function over memory, with its address and length as arguments.
+func (prog *Program) plain() bool { return prog.typ.Type == spec.Unspec }
+
+// checkType refuses packet access where there is no packet.
+func (prog *Program) checkType() error {
+	if prog.typ.LdAbs {
+		return nil
+	}
+	for i := range prog.ir.Ins {
+		if row := prog.ir.Row(ir.Index(i)); row.Kind == isa.KindPacket {
+			return fmt.Errorf("%w: instruction %d: %s in a program of type %s, which is not one of those that read packets so (socket_filter, sched_cls, …)",
+				ErrNotSupported, prog.ir.Slots[i], row.Op, prog.typ.Type)
+		}
+	}
+	return nil
+}
+
+// helperTable joins the standard helpers with a program's own.
+func helperTable(own []helper.Helper) (map[int32]*helper.Helper, error) {
+	all := helper.Table()
+	standard := len(all)
+	all = append(all, own...)
+	m := make(map[int32]*helper.Helper, len(all))
+	var errs []error
+	for i := range all {
+		if i >= standard {
+			errs = append(errs, all[i].Check())
+		}
+		m[all[i].ID] = &all[i]
+	}
+	return m, errors.Join(errs...)
+}
+
+// resolveCalls returns a copy of p in which calls by name have numbers.
+func resolveCalls(p *spec.Program, helpers map[int32]*helper.Helper) (*spec.Program, error) {
+	out := *p
+	out.Insns = slices.Clone(p.Insns)
+	out.Lines = slices.Clone(p.Lines)
+	byName := make(map[string]int32, len(helpers))
+	for id, h := range helpers {
+		byName[h.Name] = id
+	}
+	for _, c := range p.Calls {
+		id, ok := byName[c.Helper]
+		if !ok {
+			id, ok = helper.ID(c.Helper)
+		}
+		if !ok {
+			return nil, fmt.Errorf("instruction %d: there is no helper %q", c.Insn, c.Helper)
+		}
+		if c.Insn < 0 || c.Insn >= len(out.Insns) {
+			return nil, fmt.Errorf("call of helper %q at instruction %d, which is outside the program", c.Helper, c.Insn)
+		}
+		out.Insns[c.Insn].Imm = id
+	}
+	return &out, nil
+}
+
+// Name returns the program's name.
+func (prog *Program) Name() string { return prog.ir.Source.Name }
+
+// Type returns the program's type.
+func (prog *Program) Type() spec.ProgramType { return prog.typ.Type }
+
+// Engine returns the engine that runs the program, and why it is that one.
+func (prog *Program) Engine() (Engine, string) {
+	if prog.opts.Engine == EngineInterp {
+		return EngineInterp, "asked for"
+	}
+	return EngineInterp, "this version has no JIT"
+}
+
+// Verified reports whether the program was proved safe, so that it runs without checks. No program is yet.
+func (prog *Program) Verified() bool { return false }

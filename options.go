@@ -1,0 +1,77 @@
+// Implements the options of loading and running, and the names of engines.
+
+package skep
+
+import (
+	"github.com/skepbpf/skep/helper"
+	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/spec"
+)
+
+// Engine is a way to run programs.
+type Engine uint8
+
+const (
+	// EngineAuto is the fastest engine that the program and the machine allow.
+	EngineAuto Engine = iota
+	// EngineInterp runs one instruction at a time, everywhere.
+	EngineInterp
+	// EngineJIT compiles to machine code.
+	EngineJIT
+)
+
+var engineNames = [...]string{"auto", "interp", "jit"}
+
+// String returns the engine's name as the command line spells it.
+func (e Engine) String() string { return engineNames[e] }
+
+// Options says how to load a program. The zero value, and nil, load for today's Linux with the standard
+// helpers and the best engine.
+type Options struct {
+	Engine     Engine
+	Profile    isa.Profile     // which instructions the program may use, and how many
+	Extensions []isa.Extension // instructions to add to the table
+
+	Helpers []helper.Helper // helpers to add to the standard table, or to put in the place of some
+	Env     *helper.Env     // clock, randomness and processor that helpers see; nil: the real ones
+	Value   any             // handed to helpers as Call.Value
+
+	// ZeroUninitialized makes registers and stack bytes that nothing has written read as zero. Otherwise
+	// reading one ends the run with a Fault. The kernel lets privileged programs read such stack bytes.
+	ZeroUninitialized bool
+}
+
+// DefaultLimit is the instruction limit of runs that state none: a program that never ends is stopped
+// after some seconds.
+const DefaultLimit = 1 << 32
+
+// NoLimit, as RunOptions.Limit, lets a program run until it ends or its context is cancelled.
+const NoLimit = ^uint64(0)
+
+// RunOptions says what a program runs on and receives what it leaves. The zero value, and nil, run it on
+// nothing.
+type RunOptions struct {
+	// Data is the packet, or the memory given to a plain function (spec.Unspec). It is not changed.
+	Data []byte
+	// DataOut, if not nil, is replaced by Data as the program left it, using the slice's memory if it is large enough.
+	DataOut []byte
+	// Packet gives a packet's metadata, for packet programs. Its Data counts if Data is nil.
+	Packet *spec.Packet
+
+	// Context is the context structure for program types whose layout Skep does not fill in itself; for
+	// those that it does, it replaces what Skep would put there, save for the fields that point to the
+	// packet. ContextOut receives it as the program left it, like DataOut.
+	Context    []byte
+	ContextOut []byte
+
+	// Repeat is how often to run; 0 means once. Each run starts with the same data and context.
+	Repeat uint32
+	// Limit is the greatest number of instructions that each run may execute; 0 means DefaultLimit.
+	Limit uint64
+}
+
+// Result is the outcome of a run.
+type Result struct {
+	R0    uint64 // the program's exit value, all 64 bits
+	Insns uint64 // instructions executed, by the last run; a wide instruction counts once
+}

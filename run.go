@@ -1,0 +1,60 @@
+// Implements running a program in the convenient form: from any goroutine, with everything in one struct.
+
+package skep
+
+import (
+	"context"
+)
+
+// Run runs the program and returns the low half of R0, which is what the kernel takes as a program's
+// verdict. It is RunContext without a context. opts may be nil.
+func (prog *Program) Run(opts *RunOptions) (uint32, error) {
+	r, err := prog.RunContext(context.Background(), opts)
+	return uint32(r.R0), err
+}
+
+// RunContext runs the program, opts.Repeat times, and returns the outcome of the last run. It ends early,
+// with an error that wraps ctx's, when ctx is cancelled. A program that does what it must not ends with a
+// *Fault, one that reaches opts.Limit with an error that wraps ErrLimit; Result.Insns is right in any case.
+// opts may be nil. It is safe for concurrent use if opts is not shared.
+func (prog *Program) RunContext(ctx context.Context, opts *RunOptions) (Result, error) {
+	if opts == nil {
+		opts = &RunOptions{}
+	}
+	inst := prog.pool.Get().(*Instance)
+	r, err := inst.runOptions(ctx, opts)
+	// A helper that panics leaves the instance to the collector.
+	prog.pool.Put(inst)
+	return r, err
+}
+
+func (i *Instance) runOptions(ctx context.Context, opts *RunOptions) (Result, error) {
+	if ctx.Done() == nil {
+		ctx = nil
+	}
+	i.ctx, i.limit = ctx, opts.Limit
+	defer func() { i.ctx, i.limit, i.given = nil, 0, nil }()
+	i.given = opts.Context
+	pkt := i.plainPacket(opts.Data)
+	if opts.Packet != nil {
+		*pkt = *opts.Packet
+		if opts.Data != nil {
+			pkt.Data = opts.Data
+		}
+	}
+	var r Result
+	for n := uint32(0); n == 0 || n < opts.Repeat; n++ {
+		r0, err := i.run(pkt)
+		r = Result{R0: r0, Insns: i.Insns()}
+		if err != nil {
+			return r, err
+		}
+	}
+	if opts.DataOut != nil {
+		opts.DataOut = append(opts.DataOut[:0], i.Data()...)
+	}
+	if opts.ContextOut != nil {
+		opts.ContextOut = append(opts.ContextOut[:0], i.context...)
+	}
+	return r, nil
+}
