@@ -23,6 +23,7 @@ type Instance struct {
 	ctx   context.Context
 	limit uint64
 	given []byte // the caller's context
+	show  bool   // the caller wants to see the context
 
 	context []byte      // as the program sees it
 	buffer  []byte      // copy of the data that the program may change
@@ -74,8 +75,10 @@ func (i *Instance) run(p *spec.Packet) (uint64, error) {
 			r1, r2 = mem.Data, uint64(len(i.data))
 		}
 	default:
-		if err := i.setContext(p); err != nil {
-			return 0, err
+		if !i.prog.blind || i.show {
+			if err := i.setContext(p); err != nil {
+				return 0, err
+			}
 		}
 		r1 = mem.Context
 	}

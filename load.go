@@ -18,11 +18,12 @@ import (
 
 // Program is a loaded program. It is safe for concurrent use.
 type Program struct {
-	ir   *ir.Program
-	typ  progtype.Type
-	opts Options
-	code *interp.Code
-	pool sync.Pool // of *Instance
+	ir    *ir.Program
+	typ   progtype.Type
+	opts  Options
+	code  *interp.Code
+	blind bool      // the program cannot look into its context
+	pool  sync.Pool // of *Instance
 }
 
 // Load checks that p is well formed and makes it ready to run. It copies what it keeps: p may change
@@ -70,6 +71,7 @@ func (prog *Program) load(p *spec.Program) error {
 	if err := prog.checkType(); err != nil {
 		return err
 	}
+	prog.blind = !prog.looksAround()
 	entry := ir.Regs(1 << isa.R1)
 	if prog.plain() {
 		entry |= 1 << isa.R2
@@ -84,6 +86,26 @@ func (prog *Program) load(p *spec.Program) error {
 
 // plain reports whether the program is a plain function over memory, with its address and length as arguments.
 func (prog *Program) plain() bool { return prog.typ.Type == spec.Unspec }
+
+// looksAround reports whether the program may read memory other than its stack: through a pointer, or by
+// calling a helper. Filters that were translated from classic ones often do not.
+func (prog *Program) looksAround() bool {
+	for i := range prog.ir.Ins {
+		in := &prog.ir.Ins[i]
+		switch base := in.Src; prog.ir.Row(ir.Index(i)).Kind {
+		case isa.KindStore, isa.KindStoreRel, isa.KindAtomic:
+			base = in.Dst
+			fallthrough
+		case isa.KindLoad, isa.KindLoadAcq:
+			if isa.Register(base) != isa.R10 {
+				return true
+			}
+		case isa.KindCall:
+			return true
+		}
+	}
+	return false
+}
 
 // checkType refuses packet access where there is no packet.
 func (prog *Program) checkType() error {

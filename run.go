@@ -33,8 +33,8 @@ func (i *Instance) runOptions(ctx context.Context, opts *RunOptions) (Result, er
 		ctx = nil
 	}
 	i.ctx, i.limit = ctx, opts.Limit
-	defer func() { i.ctx, i.limit, i.given = nil, 0, nil }()
-	i.given = opts.Context
+	i.given, i.show = opts.Context, opts.ContextOut != nil
+	defer func() { i.ctx, i.limit, i.given, i.show = nil, 0, nil, false }()
 	pkt := i.plainPacket(opts.Data)
 	if opts.Packet != nil {
 		*pkt = *opts.Packet

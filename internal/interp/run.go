@@ -926,8 +926,7 @@ func (m *Machine) run() (done bool, err error) {
 				return true, nil
 			}
 			m.pop()
-			ip = m.ip
-			continue
+			goto arrived
 		}
 
 		goto slow
@@ -1035,7 +1034,13 @@ func (m *Machine) run() (done bool, err error) {
 		if done, err := m.step(in); done || err != nil {
 			return done, err
 		}
+		goto arrived
+
+	arrived: // at m.ip, perhaps by a jump
 		ip = m.ip
+		if m.ran >= m.stop {
+			return false, nil
+		}
 		continue
 
 	jump:

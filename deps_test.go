@@ -1,0 +1,115 @@
+package skep_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// importPolicy says what each package may import: its own module's packages by their path below the module,
+// others' by the start of their path. The standard library is free to all. Imports point down: a package only imports what stands on a line above its own.
+//
+// docs/architecture.md shows the picture.
+const importPolicy = `
+isa:
+spec:                 isa
+asm:                  spec isa
+progtype:             spec
+helper:               spec
+classic:              spec isa helper golang.org/x/net/bpf
+internal/ir:          spec isa
+internal/mem:
+internal/interp:      internal/ir internal/mem helper spec isa
+.:                    internal/ir internal/mem internal/interp helper progtype spec isa
+filter:               . classic helper spec isa golang.org/x/net/bpf
+internal/conformance: helper
+internal/enginetest:  internal/conformance helper asm spec isa
+internal/kernel:      spec isa golang.org/x/sys/unix
+internal/capture:     spec github.com/gopacket/gopacket
+examples/gen:         github.com/gopacket/gopacket
+cmd/skep:             . asm classic filter helper spec isa internal/capture internal/conformance internal/kernel golang.org/x/net/bpf golang.org/x/term github.com/spf13/cobra
+`
+
+const modulePath = "github.com/skepbpf/skep"
+
+// TestImportPolicy reads the sources itself rather than asking the go command, whose answers the test cache
+// would not see change.
+func TestImportPolicy(t *testing.T) {
+	allowed := map[string][]string{}
+	var order []string
+	for _, line := range strings.Split(strings.TrimSpace(importPolicy), "\n") {
+		name, rest, _ := strings.Cut(line, ":")
+		allowed[name] = strings.Fields(rest)
+		for _, p := range allowed[name] {
+			if !strings.Contains(p, ".") && !slices.Contains(order, p) {
+				t.Errorf("policy: %s may import %s, which stands below it", name, p)
+			}
+		}
+		order = append(order, name)
+	}
+	seen := map[string]bool{}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (path == "bench" || d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") && path != ".") {
+			return filepath.SkipDir
+		}
+		if d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		pkg := filepath.ToSlash(filepath.Dir(path))
+		if strings.HasSuffix(pkg, "test") && pkg != "internal/enginetest" {
+			return nil // helpers of tests
+		}
+		seen[pkg] = true
+		rules, ok := allowed[pkg]
+		if !ok {
+			t.Errorf("package %s is not in the policy", pkg)
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range f.Imports {
+			name, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			if !mayImport(rules, name) {
+				t.Errorf("%s imports %s, which the policy for %s does not list", path, name, pkg)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range order {
+		if !seen[name] {
+			t.Errorf("policy: there is no package %s", name)
+		}
+	}
+}
+
+func mayImport(rules []string, name string) bool {
+	if name == "C" {
+		return false
+	}
+	if own, ok := strings.CutPrefix(name, modulePath); ok {
+		own = strings.TrimPrefix(own, "/")
+		if own == "" {
+			own = "."
+		}
+		return slices.Contains(rules, own)
+	}
+	if first, _, _ := strings.Cut(name, "/"); !strings.Contains(first, ".") {
+		return true // the standard library
+	}
+	return slices.ContainsFunc(rules, func(r string) bool { return name == r || strings.HasPrefix(name, r+"/") })
+}

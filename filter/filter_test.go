@@ -1,0 +1,187 @@
+package filter_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+
+	"golang.org/x/net/bpf"
+
+	"github.com/skepbpf/skep/classic"
+	"github.com/skepbpf/skep/filter"
+	"github.com/skepbpf/skep/spec"
+)
+
+// tcpPort accepts unfragmented IPv4 TCP packets to a port.
+func tcpPort(port uint32) []bpf.Instruction {
+	return []bpf.Instruction{
+		bpf.LoadAbsolute{Off: 12, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0x800, SkipTrue: 8},
+		bpf.LoadAbsolute{Off: 23, Size: 1},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 6, SkipTrue: 6},
+		bpf.LoadAbsolute{Off: 20, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: 0x1fff, SkipTrue: 4},
+		bpf.LoadMemShift{Off: 14},
+		bpf.LoadIndirect{Off: 16, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: port, SkipTrue: 1},
+		bpf.RetConstant{Val: 262144},
+		bpf.RetConstant{Val: 0},
+	}
+}
+
+// packet returns an Ethernet frame that tcpPort(443) accepts, cut to n bytes.
+func packet(n int) []byte {
+	p := make([]byte, 60)
+	p[12], p[13], p[14], p[23], p[36], p[37] = 8, 0, 0x45, 6, 443>>8, 443&0xff
+	return p[:n]
+}
+
+func TestMatch(t *testing.T) {
+	raw, err := bpf.Assemble(tcpPort(443))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := filter.New(raw, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !f.Match(packet(60)) || f.Verdict(packet(60)) != 262144 {
+		t.Error("a packet to the port is not accepted")
+	}
+	for n := range 38 {
+		if f.Match(packet(n)) {
+			t.Errorf("a packet cut to %d bytes is accepted", n)
+		}
+	}
+}
+
+func TestMetadata(t *testing.T) {
+	raw, err := classic.Assemble("mark", "ld mark\njne #7, drop\nld vlan_tci\nret a\ndrop: ret #0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := filter.New(raw, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := f.VerdictPacket(&spec.Packet{Mark: 7, VLANPresent: true, VLANTCI: 123}); v != 123 {
+		t.Errorf("verdict %d, want 123", v)
+	}
+	if f.Match(packet(60)) {
+		t.Error("a packet without the mark is accepted")
+	}
+}
+
+// TestDropIn holds VM against the one it replaces, over many packets.
+func TestDropIn(t *testing.T) {
+	theirs, err := bpf.NewVM(tcpPort(443))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, err := filter.NewVM(tcpPort(443))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 20000 {
+		p := packet(rng.IntN(61))
+		for range rng.IntN(3) {
+			if len(p) > 0 {
+				p[rng.IntN(len(p))] ^= 1 << rng.IntN(8)
+			}
+		}
+		want, err1 := theirs.Run(p)
+		got, err2 := ours.Run(p)
+		if want != got || err1 != nil || err2 != nil {
+			t.Fatalf("packet % x: %d (%v), x/net/bpf %d (%v)", p, got, err2, want, err1)
+		}
+	}
+}
+
+func TestNewVMRefuses(t *testing.T) {
+	for _, prog := range [][]bpf.Instruction{
+		nil,
+		{bpf.LoadConstant{Val: 1}},
+		{bpf.Jump{Skip: 5}, bpf.RetA{}},
+		{bpf.ALUOpConstant{Op: bpf.ALUOpDiv, Val: 0}, bpf.RetA{}},
+	} {
+		if _, err := filter.NewVM(prog); err == nil {
+			t.Errorf("%v is accepted", prog)
+		}
+	}
+}
+
+func TestConcurrentUse(t *testing.T) {
+	vm, err := filter.NewVM(tcpPort(443))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Go(func() {
+			for n := range 2000 {
+				want := 0
+				size := (n*7 + g) % 61
+				if size >= 38 {
+					want = 262144
+				}
+				if got, _ := vm.Run(packet(size)); got != want {
+					t.Errorf("%d bytes: %d, want %d", size, got, want)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestNoAllocation(t *testing.T) {
+	vm, err := filter.NewVM(tcpPort(443))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := packet(60)
+	if n := testing.AllocsPerRun(1000, func() { vm.Run(p) }); n != 0 {
+		t.Errorf("%v allocations per run", n)
+	}
+}
+
+func BenchmarkVM(b *testing.B) {
+	p := packet(60)
+	b.Run("skep", func(b *testing.B) {
+		vm, err := filter.NewVM(tcpPort(443))
+		if err != nil {
+			b.Fatal(err)
+		}
+		for b.Loop() {
+			vm.Run(p)
+		}
+	})
+	b.Run("x-net-bpf", func(b *testing.B) {
+		vm, err := bpf.NewVM(tcpPort(443))
+		if err != nil {
+			b.Fatal(err)
+		}
+		for b.Loop() {
+			vm.Run(p)
+		}
+	})
+}
+
+func ExampleNewVM() {
+	vm, err := filter.NewVM([]bpf.Instruction{
+		bpf.LoadAbsolute{Off: 12, Size: 2}, // EtherType
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0x0806, SkipTrue: 1},
+		bpf.RetConstant{Val: 1500},
+		bpf.RetConstant{Val: 0},
+	})
+	if err != nil {
+		panic(err)
+	}
+	arp := make([]byte, 42)
+	arp[12], arp[13] = 0x08, 0x06
+	n, err := vm.Run(arp)
+	fmt.Println(n, err)
+	// Output: 1500 <nil>
+}
