@@ -147,15 +147,18 @@ func resolveCalls(p *spec.Program, helpers map[int32]*helper.Helper) (*spec.Prog
 		byName[h.Name] = id
 	}
 	for _, c := range p.Calls {
+		if c.Insn < 0 || c.Insn >= len(out.Insns) {
+			return nil, fmt.Errorf("call of %q at instruction %d, which is outside the program", c.Helper, c.Insn)
+		}
+		if row, err := isa.Linux.Lookup(out.Insns, c.Insn); err != nil || row.Op != isa.Call {
+			return nil, fmt.Errorf("%w: instruction %d calls the kernel function %q", ErrNotSupported, c.Insn, c.Helper)
+		}
 		id, ok := byName[c.Helper]
 		if !ok {
 			id, ok = helper.ID(c.Helper)
 		}
 		if !ok {
 			return nil, fmt.Errorf("instruction %d: there is no helper %q", c.Insn, c.Helper)
-		}
-		if c.Insn < 0 || c.Insn >= len(out.Insns) {
-			return nil, fmt.Errorf("call of helper %q at instruction %d, which is outside the program", c.Helper, c.Insn)
 		}
 		out.Insns[c.Insn].Imm = id
 	}

@@ -45,7 +45,8 @@ func (e *CheckError) Error() string {
 
 // Check reports whether the kernel would accept prog as a socket filter (bpf_check_classic in the kernel's
 // net/core/filter.c). The error is a *CheckError. A program that passes always ends, since jumps only go
-// forward, and reads no scratch memory that it has not written.
+// forward, and reads no scratch memory that it has not written. (For thousands of instructions the kernel can
+// refuse on top what its own translation makes too long to jump over.)
 func Check(prog []bpf.RawInstruction) error {
 	switch {
 	case len(prog) == 0:

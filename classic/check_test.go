@@ -1,3 +1,5 @@
+// Implements the tests of the validator: a case for every rule.
+
 package classic_test
 
 import (

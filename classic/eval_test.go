@@ -1,3 +1,5 @@
+// Implements a strict evaluator of translated programs, for the tests of translation.
+
 package classic_test
 
 import (
@@ -146,7 +148,7 @@ func (e *evaluator) load(row *isa.Row, in isa.Instruction) (uint32, bool) {
 			at += 0x200000
 		}
 	}
-	if at < 0 || at+int(row.Size/8) > len(data) {
+	if at < 0 || at > len(data)-int(row.Size/8) {
 		return 0, false
 	}
 	var v uint32

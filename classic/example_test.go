@@ -1,3 +1,5 @@
+// Implements the examples of the documentation.
+
 package classic_test
 
 import (

@@ -1,3 +1,5 @@
+// Implements the fuzz targets: any text, any program, any packet.
+
 package classic_test
 
 import (

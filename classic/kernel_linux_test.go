@@ -1,3 +1,7 @@
+// Implements the tests against the kernel: its checker, its filters at work, its verifier.
+
+//go:build amd64 || arm64
+
 package classic_test
 
 import (

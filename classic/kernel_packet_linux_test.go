@@ -1,3 +1,7 @@
+// Implements the test of metadata against the kernel.
+
+//go:build amd64 || arm64
+
 package classic_test
 
 import (

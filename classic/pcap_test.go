@@ -1,3 +1,5 @@
+// Implements a reader of capture files, for the tests.
+
 package classic_test
 
 import (

@@ -26,7 +26,8 @@ func (f Form) String() string {
 }
 
 // Append appends prog to dst in a form, byte by byte as the tool that the form is named after prints it
-// (FormAsm: as bpf_asm reads it), and returns the longer slice. Parse reads all of it back if Check accepts
+// (FormAsm: as bpf_asm reads it; ldx len, which tcpdump does not know, is "ldx #pktlen" in FormD), and returns
+// the longer slice. Parse reads all of it back if Check accepts
 // prog. In the numeric forms it reads back any program; in the other two an unknown opcode stands as
 // "unimp 0x1234", fields that an instruction does not use are left out, and in FormAsm a jump out of the
 // program goes to a label that is not there. Append panics for NotClassic.

@@ -102,9 +102,9 @@ var aliases = [...]alias{
 // from 0x10000 on are Skep's own, far above the kernel's, which has nothing of the kind for programs loaded
 // by users. Each returns a 32-bit number in R0; R1 is the context.
 const (
-	HelperRandom    int32 = 7 // the kernel's get_prandom_u32(): a random number
-	HelperCPU       int32 = 8 // the kernel's get_smp_processor_id(): the number of the processor
-	HelperPayOffset int32 = 0x10000
+	HelperRandom    int32 = 7       // the kernel's get_prandom_u32(): a random number
+	HelperCPU       int32 = 8       // the kernel's get_smp_processor_id(): the number of the processor
+	HelperPayOffset int32 = 0x10000 // see PayOffset
 	HelperNLAttr    int32 = 0x10001 // R2 = A, R3 = X; see NLAttr
 	HelperNLNested  int32 = 0x10002 // R2 = A, R3 = X; see NLAttrNested
 	HelperHWType    int32 = 0x10003 // the ARPHRD_ number of the packet's device, spec.Packet.HardwareType

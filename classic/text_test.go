@@ -1,3 +1,5 @@
+// Implements the tests of reading and printing.
+
 package classic_test
 
 import (

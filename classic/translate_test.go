@@ -1,3 +1,5 @@
+// Implements the tests of translation: every instruction, random programs, the longest ones.
+
 package classic_test
 
 import (
@@ -81,10 +83,17 @@ func checkOrigin(t *testing.T, prog []bpf.RawInstruction, tr *classic.Translatio
 	if len(tr.Origin) != len(tr.Program.Insns) {
 		t.Fatalf("%d origins for %d slots", len(tr.Origin), len(tr.Program.Insns))
 	}
-	last := -1
+	last, slots := -1, 0
 	for slot, i := range tr.Origin {
 		if i < last || i >= len(prog) {
 			t.Fatalf("slot %d comes from %d, the one before from %d", slot, i, last)
+		}
+		slots++
+		if i != last {
+			slots = 1
+		}
+		if slots > 7 { // the bound that keeps all jumps in range
+			t.Fatalf("instruction %d has more than 7 slots", i)
 		}
 		last = i
 	}

@@ -45,7 +45,9 @@ func NewVM(prog []bpf.RawInstruction) (*VM, error) {
 
 // Run runs the program over a packet and returns its verdict: for a socket filter the number of bytes to
 // keep, 0 to drop the packet. A load from outside the packet ends the program with 0, as does a division by
-// X while X is 0; shifts by X use its low five bits. A nil env means the zero Env. Run allocates nothing.
+// X while X is 0; shifts by X use its low five bits. Metadata is what p says: where the kernel has no device to
+// ask for ifidx and hatype it ends the program at once with A, which p has no way to say. A nil env means the
+// zero Env. Run allocates nothing.
 func (vm *VM) Run(p *spec.Packet, env *Env) uint32 {
 	if env == nil {
 		env = &zeroEnv

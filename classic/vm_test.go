@@ -1,3 +1,5 @@
+// Implements the tests of the reference interpreter, by itself and against golang.org/x/net/bpf.
+
 package classic_test
 
 import (

@@ -1,3 +1,5 @@
+// Implements the tests of the wire form.
+
 package classic_test
 
 import (

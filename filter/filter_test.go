@@ -137,12 +137,16 @@ func TestConcurrentUse(t *testing.T) {
 }
 
 func TestNoAllocation(t *testing.T) {
-	vm, err := filter.NewVM(tcpPort(443))
+	raw, err := bpf.Assemble(tcpPort(443))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := packet(60)
-	if n := testing.AllocsPerRun(1000, func() { vm.Run(p) }); n != 0 {
+	f, err := filter.New(raw, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inst, p := f.Program().NewInstance(), packet(60)
+	if n := testing.AllocsPerRun(1000, func() { inst.Run(p) }); n != 0 {
 		t.Errorf("%v allocations per run", n)
 	}
 }

@@ -1,3 +1,5 @@
+// Implements the tests of the generators.
+
 package classictest_test
 
 import (

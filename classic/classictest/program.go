@@ -1,7 +1,5 @@
 // Implements the generator of random classic programs that are valid.
 
-// Package classictest makes random classic programs and packets for tests of engines, translators and
-// optimisers. The programs are drawn from the rows of package classic, so a new row takes part at once.
 package classictest
 
 import (
