@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/skepbpf/skep/classic"
+	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/spec"
 )
@@ -196,29 +197,29 @@ func (e *evaluator) other(row *isa.Row, in isa.Instruction) error {
 	return nil
 }
 
-func (e *evaluator) call(helper int32) (uint32, error) {
+func (e *evaluator) call(id int32) (uint32, error) {
 	args := uint16(1 << isa.R1)
-	switch helper {
+	switch id {
 	case classic.HelperRandom:
 		return e.env.Random(), nil
 	case classic.HelperCPU:
 		return e.env.CPU, nil
-	case classic.HelperNLAttr, classic.HelperNLNested:
+	case helper.ClassicNLAttr, helper.ClassicNLNested:
 		args |= 1<<isa.R2 | 1<<isa.R3
 	}
 	if args&^e.live != 0 || e.reg[isa.R1] != contextAddr {
-		return 0, fmt.Errorf("helper %#x lacks arguments", helper)
+		return 0, fmt.Errorf("helper %#x lacks arguments", id)
 	}
 	a, x := uint32(e.reg[isa.R2]), uint32(e.reg[isa.R3])
-	switch helper {
-	case classic.HelperPayOffset:
-		return classic.PayOffset(e.packet), nil
-	case classic.HelperNLAttr:
-		return classic.NLAttr(e.packet.Data, a, x), nil
-	case classic.HelperNLNested:
-		return classic.NLAttrNested(e.packet.Data, a, x), nil
-	case classic.HelperHWType:
+	switch id {
+	case helper.ClassicPayOffset:
+		return helper.PayOffset(e.packet), nil
+	case helper.ClassicNLAttr:
+		return helper.NLAttr(e.packet.Data, a, x), nil
+	case helper.ClassicNLNested:
+		return helper.NLAttrNested(e.packet.Data, a, x), nil
+	case helper.ClassicHWType:
 		return uint32(e.packet.HardwareType), nil
 	}
-	return 0, fmt.Errorf("unknown helper %#x", helper)
+	return 0, fmt.Errorf("unknown helper %#x", id)
 }

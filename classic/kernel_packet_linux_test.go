@@ -14,6 +14,7 @@ import (
 
 	"github.com/skepbpf/skep/classic"
 	"github.com/skepbpf/skep/classic/classictest"
+	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/spec"
 	"golang.org/x/net/bpf"
 )
@@ -61,7 +62,7 @@ func testMetadata(t *testing.T) {
 		}
 		copy(frame, []byte{2, 0, 0, 0, 0, 1}) // for another host, so that the kernel does nothing with it
 		p := receivedFrame(frame)
-		if classic.PayOffset(p) > 14 {
+		if helper.PayOffset(p) > 14 {
 			understood++
 		}
 		prog := []bpf.RawInstruction{{Op: 0x30, K: uint32(r.IntN(20)) + (1<<32 + classic.NetworkOffset)}}

@@ -3,6 +3,7 @@
 package classic
 
 import (
+	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/spec"
 )
@@ -98,16 +99,11 @@ var aliases = [...]alias{
 	{name: "ldx", row: "ldxb", only: OperandHeader},
 }
 
-// Helpers that a translated program calls for metadata that no field of struct __sk_buff holds. The numbers
-// from 0x10000 on are Skep's own, far above the kernel's, which has nothing of the kind for programs loaded
-// by users. Each returns a 32-bit number in R0; R1 is the context.
+// Helpers of the kernel that a translated program calls for ld rand and ld cpu. What neither they nor a
+// field of struct __sk_buff gives comes from helpers of Skep's own: helper.ClassicPayOffset and the others.
 const (
-	HelperRandom    int32 = 7       // the kernel's get_prandom_u32(): a random number
-	HelperCPU       int32 = 8       // the kernel's get_smp_processor_id(): the number of the processor
-	HelperPayOffset int32 = 0x10000 // see PayOffset
-	HelperNLAttr    int32 = 0x10001 // R2 = A, R3 = X; see NLAttr
-	HelperNLNested  int32 = 0x10002 // R2 = A, R3 = X; see NLAttrNested
-	HelperHWType    int32 = 0x10003 // the ARPHRD_ number of the packet's device, spec.Packet.HardwareType
+	HelperRandom int32 = 7 // the kernel's get_prandom_u32(): a random number
+	HelperCPU    int32 = 8 // the kernel's get_smp_processor_id(): the number of the processor
 )
 
 // metadata lists the ancillary loads in the order of their offsets, four apart.
@@ -115,17 +111,17 @@ var metadata = [...]Metadata{
 	{Offset: 0, Name: "proto", Dump: "proto", Field: 16, Swap: true, value: func(p *spec.Packet, e *Env, a, x uint32) uint32 { return uint32(p.Protocol) }},
 	{Offset: 4, Name: "type", Dump: "type", Field: 4, value: func(p *spec.Packet, e *Env, a, x uint32) uint32 { return uint32(p.PktType) }},
 	{Offset: 8, Name: "ifidx", Dump: "ifidx", Field: 40, value: func(p *spec.Packet, e *Env, a, x uint32) uint32 { return p.IfIndex }},
-	{Offset: 12, Name: "nla", Dump: "nla", Field: -1, Helper: HelperNLAttr, Args: 3, value: func(p *spec.Packet, e *Env, a, x uint32) uint32 { return NLAttr(p.Data, a, x) }},
-	{Offset: 16, Name: "nlan", Dump: "nlan", Field: -1, Helper: HelperNLNested, Args: 3, value: func(p *spec.Packet, e *Env, a, x uint32) uint32 { return NLAttrNested(p.Data, a, x) }},
+	{Offset: 12, Name: "nla", Dump: "nla", Field: -1, Helper: helper.ClassicNLAttr, Args: 3, value: func(p *spec.Packet, e *Env, a, x uint32) uint32 { return helper.NLAttr(p.Data, a, x) }},
+	{Offset: 16, Name: "nlan", Dump: "nlan", Field: -1, Helper: helper.ClassicNLNested, Args: 3, value: func(p *spec.Packet, e *Env, a, x uint32) uint32 { return helper.NLAttrNested(p.Data, a, x) }},
 	{Offset: 20, Name: "mark", Dump: "mark", Field: 8, value: func(p *spec.Packet, e *Env, a, x uint32) uint32 { return p.Mark }},
 	{Offset: 24, Name: "queue", Dump: "queue", Field: 12, value: func(p *spec.Packet, e *Env, a, x uint32) uint32 { return p.Queue }},
-	{Offset: 28, Name: "hatype", Dump: "hatype", Field: -1, Helper: HelperHWType, Args: 1, value: func(p *spec.Packet, e *Env, a, x uint32) uint32 { return uint32(p.HardwareType) }},
+	{Offset: 28, Name: "hatype", Dump: "hatype", Field: -1, Helper: helper.ClassicHWType, Args: 1, value: func(p *spec.Packet, e *Env, a, x uint32) uint32 { return uint32(p.HardwareType) }},
 	{Offset: 32, Name: "rxhash", Dump: "rxhash", Field: 68, value: func(p *spec.Packet, e *Env, a, x uint32) uint32 { return p.Hash }},
 	{Offset: 36, Name: "cpu", Dump: "cpu", Field: -1, Helper: HelperCPU, value: func(p *spec.Packet, e *Env, a, x uint32) uint32 { return e.CPU }},
 	{Offset: 40, Dump: "xor_x", Field: -1, value: func(p *spec.Packet, e *Env, a, x uint32) uint32 { return a ^ x }},
 	{Offset: 44, Name: "vlan_tci", Dump: "vlan_tci", Field: 24, value: func(p *spec.Packet, e *Env, a, x uint32) uint32 { return uint32(p.VLANTCI) }},
 	{Offset: 48, Name: "vlan_avail", Dump: "vlanp", Field: 20, value: vlanPresent},
-	{Offset: 52, Name: "poff", Dump: "poff", Field: -1, Helper: HelperPayOffset, Args: 1, value: func(p *spec.Packet, e *Env, a, x uint32) uint32 { return PayOffset(p) }},
+	{Offset: 52, Name: "poff", Dump: "poff", Field: -1, Helper: helper.ClassicPayOffset, Args: 1, value: func(p *spec.Packet, e *Env, a, x uint32) uint32 { return helper.PayOffset(p) }},
 	{Offset: 56, Name: "rand", Dump: "random", Field: -1, Helper: HelperRandom, value: func(p *spec.Packet, e *Env, a, x uint32) uint32 { return e.random() }},
 	{Offset: 60, Name: "vlan_tpid", Dump: "vlan_tpid", Field: 28, Swap: true, value: func(p *spec.Packet, e *Env, a, x uint32) uint32 { return uint32(p.VLANProto) }},
 }

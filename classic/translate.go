@@ -40,7 +40,7 @@ type Translation struct {
 // Translate turns a classic packet filter into a program of type socket_filter. R0 holds A, R7 holds X and R6
 // the context, a struct __sk_buff; M[k] lies at R10-4-4k. Packet loads become the packet loads of internal
 // BPF, which end the program with 0 outside the packet. Metadata comes from the fields of the context or
-// from helpers: the kernel's for ld rand and ld cpu, and Skep's own (HelperPayOffset and the others) for poff,
+// from helpers: the kernel's for ld rand and ld cpu, and Skep's own (helper.ClassicPayOffset and the others) for poff,
 // nla, nlan and hatype, which the kernel does not offer to programs loaded by users. The code uses only the
 // instructions of the 2014 profile, and no loops. Translate fails with a *CheckError if Check does.
 func Translate(prog []bpf.RawInstruction) (*Translation, error) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/skepbpf/skep/classic"
 	"github.com/skepbpf/skep/classic/classictest"
+	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/spec"
 	"golang.org/x/net/bpf"
 )
@@ -322,10 +323,10 @@ func TestNLAttr(t *testing.T) {
 		{a: 33, x: 4},
 		{a: 0xffffffff, x: 1},
 	} {
-		if got := classic.NLAttr(data, test.a, test.x); got != test.flat {
+		if got := helper.NLAttr(data, test.a, test.x); got != test.flat {
 			t.Errorf("NLAttr at %d for %d: %d, want %d", test.a, test.x, got, test.flat)
 		}
-		if got := classic.NLAttrNested(data, test.a, test.x); got != test.nested {
+		if got := helper.NLAttrNested(data, test.a, test.x); got != test.nested {
 			t.Errorf("NLAttrNested at %d for %d: %d, want %d", test.a, test.x, got, test.nested)
 		}
 	}
@@ -373,7 +374,7 @@ func TestPayOffset(t *testing.T) {
 		"bad IPv4 length": {0x800, append([]byte{0x44}, ip(17)[1:]...), 0},
 	} {
 		p := &spec.Packet{Data: test.data, Protocol: test.protocol}
-		if got := classic.PayOffset(p); got != test.want {
+		if got := helper.PayOffset(p); got != test.want {
 			t.Errorf("%s: %d, want %d", name, got, test.want)
 		}
 		// The same behind a link layer header, and with a tag that is not in the bytes.
@@ -382,7 +383,7 @@ func TestPayOffset(t *testing.T) {
 		if want != 0 || test.protocol == 0x806 {
 			want += 14
 		}
-		if got := classic.PayOffset(p); got != want {
+		if got := helper.PayOffset(p); got != want {
 			t.Errorf("%s behind a header: %d, want %d", name, got, want)
 		}
 	}
@@ -390,7 +391,7 @@ func TestPayOffset(t *testing.T) {
 	for len(endless) < 1000 {
 		endless = append(endless, ip(4)...)
 	}
-	if got := classic.PayOffset(&spec.Packet{Data: endless, Protocol: 0x800}); got != 320 {
+	if got := helper.PayOffset(&spec.Packet{Data: endless, Protocol: 0x800}); got != 320 {
 		t.Errorf("endless encapsulation: %d", got)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/skepbpf/skep/classic"
+	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/isa"
 	"golang.org/x/net/bpf"
 )
@@ -142,7 +143,7 @@ func (g *generator) offset(row *classic.Row) uint32 {
 	}
 	all := classic.AllMetadata()
 	m := all[g.r.IntN(len(all))]
-	if g.subset == Loadable && m.Helper >= classic.HelperPayOffset {
+	if g.subset == Loadable && m.Helper >= helper.ClassicPayOffset {
 		return near
 	}
 	return m.Offset + (1<<32 + classic.AncillaryOffset)

@@ -54,7 +54,7 @@ out translated there.`,
 	}
 	fl := cmd.Flags()
 	fl.StringVarP(&out, "out", "o", "", "write to this `file`, - for stdout")
-	fl.StringVar(&dialect, "dialect", "auto", "auto, assign, ubpf, doc or bpf_asm")
+	fl.StringVar(&dialect, "dialect", "auto", "`name` of how the text is written: auto, assign, ubpf, doc, bpf_asm")
 	fl.StringVar(&program, "program", "", "`name` of the program, if the file has several")
 	fl.StringVar(&progType, "type", "", "program `type` to write into the JSON")
 	fl.BoolVar(&asJSON, "json", false, "write spec JSON")

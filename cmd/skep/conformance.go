@@ -47,7 +47,7 @@ works on, as hex bytes too: R1 is its address and R2 its length, or both are 0.`
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&engineName, "engine", "auto", "auto, interp, jit or kernel")
+	cmd.Flags().StringVar(&engineName, "engine", "auto", "`name`: auto, interp, jit or kernel")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object, with R0 in decimal")
 	choices(cmd, "engine", engineNames...)
 	return cmd

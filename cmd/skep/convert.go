@@ -10,6 +10,7 @@ import (
 
 	"github.com/skepbpf/skep/asm"
 	"github.com/skepbpf/skep/classic"
+	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/isa"
 )
 
@@ -51,7 +52,7 @@ jumps to the next instruction. skep asm --json writes the translation as a progr
 func (s *source) translated(do func(slot, from int, text string)) {
 	code := s.spec.Programs[0].Insns
 	for i := 0; i < len(code); i += isa.Linux.Slots(code[i].Code) {
-		do(i, s.translation.Origin[i], asm.Format(code, i, &asm.Options{HelperName: helperName}))
+		do(i, s.translation.Origin[i], asm.Format(code, i, &asm.Options{HelperName: helper.Name}))
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/skepbpf/skep/asm"
 	"github.com/skepbpf/skep/classic"
+	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/spec"
 )
 
@@ -35,7 +36,7 @@ exit code is 1.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.execute(cmd, args[0]) },
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.dialect, "dialect", "auto", "how to print: assign, ubpf, doc; bpf_asm for classic code")
+	fl.StringVar(&f.dialect, "dialect", "auto", "`name` of how to print: assign, ubpf, doc; bpf_asm for classic code")
 	fl.StringVar(&f.program, "program", "", "`name` of the program; all without it")
 	fl.BoolVar(&f.raw, "raw", false, "the program is bytecode, eight bytes an instruction")
 	fl.BoolVar(&f.json, "json", false, "print a JSON object an instruction")
@@ -89,7 +90,7 @@ func (f *disFlags) print(cmd *cobra.Command, p *spec.Program, d asm.Dialect, nam
 	if f.json {
 		return disJSON(cmd, p, d)
 	}
-	opts := asm.Options{Dialect: d, HelperName: helperName}
+	opts := asm.Options{Dialect: d, HelperName: helper.Name}
 	text, bad := asm.Disassemble(p, &opts)
 	if bad != nil { // what is no instruction is printed as numbers, and the answer is no
 		opts.Raw, bad = true, no(bad)

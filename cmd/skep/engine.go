@@ -11,6 +11,7 @@ import (
 
 	"github.com/skepbpf/skep"
 	"github.com/skepbpf/skep/asm"
+	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/spec"
 )
 
@@ -42,7 +43,7 @@ var engineNames = []string{"auto", "interp", "jit", "kernel"}
 
 // newEngine loads a program into the engine asked for.
 func newEngine(name string, p *spec.Program, maps []spec.Map, limit uint64) (engine, error) {
-	opts := &skep.Options{Helpers: classicHelpers}
+	opts := &skep.Options{}
 	switch name {
 	case "auto":
 	case "interp":
@@ -111,7 +112,7 @@ func describe(err error, p *spec.Program) error {
 	if at < 0 || at >= len(p.Insns) {
 		return err
 	}
-	text := asm.Format(p.Insns, at, &asm.Options{HelperName: helperName})
+	text := asm.Format(p.Insns, at, &asm.Options{HelperName: helper.Name})
 	lines := fmt.Sprintf("\n  %4d: %s", at, text)
 	for _, l := range p.Lines {
 		if l.Insn == at && l.Line > 0 && strings.TrimSpace(l.Text) != "" {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/internal/kernel"
 	"github.com/skepbpf/skep/spec"
 )
@@ -37,7 +38,7 @@ func newKernelEngine(p *spec.Program, maps []spec.Map) (engine, error) {
 }
 
 func (e *kernelEngine) options() *kernel.Options {
-	return &kernel.Options{Log: true, HelperID: helperID}
+	return &kernel.Options{Log: true, HelperID: helper.ID}
 }
 
 func (e *kernelEngine) name() string   { return "kernel" }

@@ -42,7 +42,7 @@ Opcodes that carry several instructions, told apart by other fields, count once 
 			return printEntries(cmd, profile, entries)
 		},
 	}
-	cmd.Flags().StringVar(&profileName, "profile", "linux", "which instructions: 2014, rfc9669 or linux")
+	cmd.Flags().StringVar(&profileName, "profile", "linux", "`name` of the set: 2014, rfc9669 or linux")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object an opcode")
 	choices(cmd, "profile", "2014", "rfc9669", "linux")
 	return cmd

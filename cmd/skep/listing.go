@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/skepbpf/skep/asm"
+	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/spec"
 )
@@ -21,7 +22,7 @@ func listing(p *spec.Program) []byte {
 	var b bytes.Buffer
 	for i := 0; i < len(p.Insns); {
 		slots := min(isa.Linux.Slots(p.Insns[i].Code), len(p.Insns)-i)
-		fmt.Fprintf(&b, "%4d: % x  %s\n", i, isa.Encode(p.Insns[i:i+1]), asm.Format(p.Insns, i, &asm.Options{HelperName: helperName}))
+		fmt.Fprintf(&b, "%4d: % x  %s\n", i, isa.Encode(p.Insns[i:i+1]), asm.Format(p.Insns, i, &asm.Options{HelperName: helper.Name}))
 		for n := 1; n < slots; n++ {
 			fmt.Fprintf(&b, "      % x\n", isa.Encode(p.Insns[i+n:i+n+1]))
 		}
@@ -42,7 +43,7 @@ type disInsn struct {
 func disJSON(cmd *cobra.Command, p *spec.Program, d asm.Dialect) error {
 	plain := *p
 	plain.Symbols, plain.Lines = nil, nil
-	text, err := asm.Disassemble(&plain, &asm.Options{Dialect: d, HelperName: helperName, Numbers: true})
+	text, err := asm.Disassemble(&plain, &asm.Options{Dialect: d, HelperName: helper.Name, Numbers: true})
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/skepbpf/skep/asm"
 	"github.com/skepbpf/skep/classic"
+	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/spec"
 )
@@ -75,7 +76,7 @@ func recognise(file string, data []byte, raw bool, dialect string) (*source, err
 	if err != nil {
 		return nil, usagef("unknown dialect %q: it is one of %s", dialect, strings.Join(dialectNames, ", "))
 	}
-	p, err := asm.Assemble(s.file, string(data), &asm.Options{Dialect: d, Helper: helperID})
+	p, err := asm.Assemble(s.file, string(data), &asm.Options{Dialect: d, Helper: helper.ID})
 	if err != nil {
 		return nil, err
 	}

@@ -90,7 +90,11 @@ func TestMutatedPrograms(t *testing.T) {
 		seeds = append(seeds, forms[s])
 	}
 	const letters = "\x00\x7f {}[]()\"\n\t:;,#%*+-=<>&|0123456789abcdefrxRLE\xff"
-	for i := range 100_000 {
+	times := 100_000
+	if testing.Short() {
+		times = 5_000
+	}
+	for i := range times {
 		buf := []byte(seeds[i%len(seeds)])
 		for range 1 + rnd.IntN(4) {
 			switch at := rnd.IntN(len(buf)); rnd.IntN(3) {

@@ -293,7 +293,11 @@ func TestMutatedCaptures(t *testing.T) {
 		ngBytes(t, []layers.LinkType{1, 101, 276}, p, p, p), zipped(pcapBytes(binary.LittleEndian, false, 1, p))}
 	edges := []byte{0, 1, 4, 0x7f, 0x80, 0xff}
 	buf := make([]byte, 0, 1024)
-	for i := range 100_000 {
+	times := 100_000
+	if testing.Short() {
+		times = 5_000
+	}
+	for i := range times {
 		buf = append(buf[:0], seeds[i%len(seeds)]...)
 		for range 1 + rnd.IntN(4) {
 			at := rnd.IntN(len(buf))

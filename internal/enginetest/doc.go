@@ -1,13 +1,18 @@
 // Package enginetest is the suite that every engine's own test calls. An engine is handed over as a Runner,
-// a function that runs one Vector; Run puts it through everything there is:
+// a function that runs one Vector, and Run puts it through everything there is:
 //
-//		func TestEngine(t *testing.T) { enginetest.Run(t, run) }
+//	func TestEngine(t *testing.T) { enginetest.Run(t, run) }
 //
-//	  - The vectors of testdata, at least one for each row of the instruction table, and those of the public
-//	    conformance suite where a folder shared/conformance lies beside the project.
-//	  - Every row that computes or jumps, over edge operands, against isa.EvalALU and isa.EvalJump (RunRows).
-//	  - Random programs drawn from the table, against Reference, a machine that is slow, plain and built on
-//	    nothing but isa.Eval and its siblings (RunRandom). A row added to the table is drawn by itself.
+// That is, in this order and each to be had by itself:
+//
+//   - RunVectors: the vectors of testdata, at least one for each row of the instruction table, and those of
+//     the public conformance suite where a folder shared/conformance lies beside the project.
+//   - RunRows: every row that computes or jumps, over edge operands, against isa.EvalALU and isa.EvalJump.
+//   - RunRandom: random programs drawn from the table, against Reference, a machine that is slow, plain and
+//     built on nothing but isa.EvalALU and its siblings. A row added to the table is drawn by itself. A
+//     program on which the engine is wrong is shrunk before it is shown.
+//
+// The random programs of Generate serve for comparing any two engines, with Options.Kernel also the kernel.
 //
 // # The files
 //

@@ -5,6 +5,7 @@ package enginetest
 import (
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/skepbpf/skep/isa"
@@ -100,6 +101,36 @@ func TestRandomProgramsShowFaults(t *testing.T) {
 	}
 	if shown*10 < programs*7 {
 		t.Errorf("%d of %d faults show", shown, programs)
+	}
+}
+
+// TestShrink hands Explain an engine that gets one instruction wrong and expects to be shown little else.
+func TestShrink(t *testing.T) {
+	for _, op := range []isa.Op{isa.Arsh32Imm, isa.JSLt32Reg, isa.LdxS16, isa.StoreRel16, isa.MovSX8To64, isa.AtomicFetchXor64} {
+		row := isa.Linux.Row(op)
+		wrong := func(t testing.TB, v Vector) (uint64, error) {
+			p := *v.Program
+			p.Insns = replaced(p.Insns, row)
+			v.Program = &p
+			return Reference(t, v)
+		}
+		for seed := uint64(0); ; seed++ {
+			if seed == 1000 {
+				t.Fatalf("%v done wrong shows in none of %d programs", op, seed)
+			}
+			v, err := RandomVector(source(seed), Options{Mem: 32})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r0, err := wrong(t, v); err != nil || r0 == v.Result {
+				continue
+			}
+			text := Explain(t, v, wrong)
+			if lines := strings.Count(text, "\n"); lines > 15 || !strings.Contains(text, op.String()) {
+				t.Errorf("%v done wrong is shown in %d lines:\n%s", op, lines, text)
+			}
+			break
+		}
 	}
 }
 

@@ -1,6 +1,6 @@
 // Implements the search for netlink attributes, the meaning of ld nla and ld nlan.
 
-package classic
+package helper
 
 import "encoding/binary"
 

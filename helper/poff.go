@@ -1,6 +1,6 @@
 // Implements the search for a packet's payload, the meaning of ld poff.
 
-package classic
+package helper
 
 import (
 	"encoding/binary"
