@@ -130,9 +130,9 @@ func (i *Instance) setContext(p *spec.Packet) error {
 	default:
 		clear(i.context)
 		copy(i.context, i.given)
-		for n := range l.Fields {
-			if f := &l.Fields[n]; f.From != progtype.Zero && (i.given == nil || f.From >= progtype.DataStart) {
-				binary.LittleEndian.PutUint32(i.context[f.Off:], i.field(f.From, p))
+		for _, f := range i.prog.filled {
+			if i.given == nil || f.from >= progtype.DataStart {
+				binary.LittleEndian.PutUint32(i.context[f.off:], i.field(f.from, p))
 			}
 		}
 	}

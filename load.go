@@ -18,12 +18,20 @@ import (
 
 // Program is a loaded program. It is safe for concurrent use.
 type Program struct {
-	ir    *ir.Program
-	typ   progtype.Type
-	opts  Options
-	code  *interp.Code
-	blind bool      // the program cannot look into its context
-	pool  sync.Pool // of *Instance
+	ir   *ir.Program
+	typ  progtype.Type
+	opts Options
+	code *interp.Code
+	pool sync.Pool // of *Instance
+
+	blind  bool     // the program cannot look into its context
+	filled []filled // what a run fills in there
+}
+
+// filled is a context field that does not stay zero.
+type filled struct {
+	off  int
+	from progtype.Source
 }
 
 // Load checks that p is well formed and makes it ready to run. It copies what it keeps: p may change
@@ -40,6 +48,13 @@ func Load(p *spec.Program, opts *Options) (*Program, error) {
 			err = fmt.Errorf("program %s: %w", p.Name, err)
 		}
 		return nil, err
+	}
+	if l := prog.typ.Context; l != nil {
+		for _, f := range l.Fields {
+			if f.From != progtype.Zero {
+				prog.filled = append(prog.filled, filled{f.Off, f.From})
+			}
+		}
 	}
 	prog.pool.New = func() any { return prog.NewInstance() }
 	return prog, nil

@@ -119,6 +119,8 @@ type generator struct {
 	o    Options
 	rows map[isa.Kind][]*isa.Row // that can be drawn
 
+	budgets int // instructions of KindMayGoto made so far
+
 	// functions, the outermost first. Each calls only later ones, so that no call recurses.
 	functions []*function
 }
@@ -198,6 +200,16 @@ func (g *generator) draw(kind isa.Kind) (row *isa.Row, ok bool) {
 		return nil, false
 	}
 	return rows[g.IntN(len(rows))], true
+}
+
+// budget is draw for a may_goto, n times out of a hundred. The kernel gets one a program: with more in loops
+// its verifier can take minutes.
+func (g *generator) budget(n int) (row *isa.Row, ok bool) {
+	if !g.chance(n) || g.o.Kernel && g.budgets > 0 {
+		return nil, false
+	}
+	g.budgets++
+	return g.draw(isa.KindMayGoto)
 }
 
 // value returns a 64-bit value, often an edge.

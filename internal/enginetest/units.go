@@ -18,7 +18,7 @@ func (f *function) units(n int) {
 			continue
 		}
 		// A conditional jump, or one that a budget decides, to a later unit.
-		if row, ok := f.g.draw(isa.KindMayGoto); ok && f.g.chance(15) {
+		if row, ok := f.g.budget(15); ok {
 			f.emit(f.g.fill(row, 0, 0, 0)...)
 		} else {
 			f.condition()
@@ -168,8 +168,8 @@ func (f *function) loop() {
 		f.closing(func(v uint64) bool { return v == 0 }, rounds)
 		leave = append(leave, len(f.code)-1)
 	}
-	if budget, has := g.draw(isa.KindMayGoto); has && g.chance(30) {
-		f.emit(g.fill(budget, 0, 0, 0)...)
+	if row, ok := g.budget(30); ok {
+		f.emit(g.fill(row, 0, 0, 0)...)
 		leave = append(leave, len(f.code)-1)
 	}
 	f.units(1 + g.IntN(4))

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/spec"
@@ -93,19 +94,25 @@ func (f *Func) main() []isa.Instruction {
 // Run calls the function once with a copy of mem, which must have the size it was loaded for. It returns R0
 // and the memory as the function left it.
 func (f *Func) Run(mem []byte) (r0 uint64, memOut []byte, err error) {
+	r0, memOut, _, err = f.Time(mem)
+	return r0, memOut, err
+}
+
+// Time is Run that also returns how long the call took, as the kernel measured it.
+func (f *Func) Time(mem []byte) (r0 uint64, memOut []byte, took time.Duration, err error) {
 	if len(mem) != f.size {
-		return 0, nil, fmt.Errorf("the function was loaded for %d bytes of memory, not %d", f.size, len(mem))
+		return 0, nil, 0, fmt.Errorf("the function was loaded for %d bytes of memory, not %d", f.size, len(mem))
 	}
 	packet := make([]byte, f.r0+8)
 	copy(packet, mem)
 	r, err := f.prog.Run(packet, nil, 1)
 	switch {
 	case err != nil:
-		return 0, nil, err
+		return 0, nil, 0, err
 	case r.Retval != xdpPass || len(r.Data) != len(packet):
-		return 0, nil, fmt.Errorf("the kernel gave back %d bytes of %d and the verdict %d, not %d", len(r.Data), len(packet), r.Retval, xdpPass)
+		return 0, nil, 0, fmt.Errorf("the kernel gave back %d bytes of %d and the verdict %d, not %d", len(r.Data), len(packet), r.Retval, xdpPass)
 	}
-	return binary.NativeEndian.Uint64(r.Data[f.r0:]), r.Data[:f.size], nil
+	return binary.NativeEndian.Uint64(r.Data[f.r0:]), r.Data[:f.size], r.Duration, nil
 }
 
 // Close gives the function back to the kernel.
@@ -120,6 +127,3 @@ func RunFunc(code []isa.Instruction, mem []byte) (r0 uint64, memOut []byte, err 
 	defer f.Close()
 	return f.Run(mem)
 }
-
-// Log is Program.Log of the function with the program around it.
-func (f *Func) Log() string { return f.prog.Log() }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"time"
 
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/spec"
@@ -44,6 +45,9 @@ func LoadFunc([]isa.Instruction, int, *Options) (*Func, error) { return nil, err
 
 // Run returns an error that wraps errors.ErrUnsupported.
 func (*Func) Run([]byte) (uint64, []byte, error) { return 0, nil, errSystem }
+
+// Time returns an error that wraps errors.ErrUnsupported.
+func (*Func) Time([]byte) (uint64, []byte, time.Duration, error) { return 0, nil, 0, errSystem }
 
 // Close does nothing.
 func (*Func) Close() error { return nil }

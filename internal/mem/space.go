@@ -104,6 +104,10 @@ func Granules(n int) int { return max(1, (n+GranuleSize-1)/GranuleSize) }
 
 // Reset drops all stack frames and enters the first.
 func (s *Space) Reset() {
+	if s.depth == 1 && !s.loose { // as most runs leave it
+		*(*[FrameSize / 64]uint64)(s.set[:]) = [FrameSize / 64]uint64{}
+		return
+	}
 	s.depth = 0
 	s.PushFrame()
 }

@@ -1,0 +1,15 @@
+module github.com/skepbpf/skep/bench
+
+go 1.25.0
+
+require (
+	github.com/skepbpf/skep v0.0.0
+	golang.org/x/net v0.58.0
+)
+
+require (
+	github.com/gopacket/gopacket v1.7.7 // indirect
+	golang.org/x/sys v0.47.0 // indirect
+)
+
+replace github.com/skepbpf/skep => ../
