@@ -4,26 +4,14 @@ import (
 	"testing"
 
 	"github.com/skepbpf/skep"
-	"github.com/skepbpf/skep/helper"
+	"github.com/skepbpf/skep/internal/conformance"
 	"github.com/skepbpf/skep/internal/enginetest"
 )
 
-// suiteHelpers are the helpers that the public conformance suite expects, in the form of Options.Helpers.
-func suiteHelpers() []helper.Helper {
-	var out []helper.Helper
-	for _, h := range enginetest.Helpers {
-		out = append(out, helper.Helper{ID: h.ID, Name: h.Name, Func: func(c *helper.Call, r1, r2, r3, r4, r5 uint64) (uint64, error) {
-			return h.Func(c, r1, r2, r3, r4, r5)
-		}})
-	}
-	return out
-}
-
 // runner runs vectors on an engine.
 func runner(engine skep.Engine) enginetest.Runner {
-	helpers := suiteHelpers()
 	return func(t testing.TB, v enginetest.Vector) (uint64, error) {
-		prog, err := skep.Load(v.Program, &skep.Options{Engine: engine, Helpers: helpers})
+		prog, err := skep.Load(v.Program, &skep.Options{Engine: engine, Helpers: conformance.Helpers})
 		if err != nil {
 			return 0, err
 		}

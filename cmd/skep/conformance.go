@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/skepbpf/skep/internal/conformance"
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/spec"
 )
@@ -22,7 +23,8 @@ func conformanceCommand() *cobra.Command {
 		Use:   "conformance [MEM]",
 		Short: "Run one program for the bpf_conformance test runner",
 		Long: `Conformance reads a program from stdin as hex bytes, runs it, and prints R0 in hex. MEM is the memory it
-works on, as hex bytes too: R1 is its address and R2 its length, or both are 0.`,
+works on, as hex bytes too: R1 is its address and R2 its length, or both are 0. The helpers are those that the
+suite expects, not the kernel's.`,
 		Example: `  echo "b7 00 00 00 2a 00 00 00 95 00 00 00 00 00 00 00" | skep conformance
   bpf_conformance_runner --test_file_directory tests --plugin_path skep --plugin_options conformance`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -71,7 +73,7 @@ func conform(cmd *cobra.Command, engineName, memText string) (uint64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("stdin: %w", err)
 	}
-	e, err := newEngine(engineName, &spec.Program{Insns: insns}, nil, 0)
+	e, err := newEngine(engineName, &spec.Program{Insns: insns}, nil, 0, conformance.Helpers...)
 	if err != nil {
 		return 0, err
 	}

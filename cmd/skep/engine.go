@@ -41,9 +41,9 @@ type engine interface {
 // engineNames are the values of --engine.
 var engineNames = []string{"auto", "interp", "jit", "kernel"}
 
-// newEngine loads a program into the engine asked for.
-func newEngine(name string, p *spec.Program, maps []spec.Map, limit uint64) (engine, error) {
-	opts := &skep.Options{}
+// newEngine loads a program into the engine asked for. helpers are those of its own, beside the standard ones.
+func newEngine(name string, p *spec.Program, maps []spec.Map, limit uint64, helpers ...helper.Helper) (engine, error) {
+	opts := &skep.Options{Helpers: helpers}
 	switch name {
 	case "auto":
 	case "interp":

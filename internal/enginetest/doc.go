@@ -37,5 +37,5 @@
 // One section is ours: type names a program type, and readers of the public suite pass such files over. R1
 // is then that type's context, mem its packet, and of the result the low 32 bits count.
 //
-// Helpers are those of the public suite (Helpers). An engine must have them for the vectors that call.
+// Helpers are those of the public suite (conformance.Helpers). An engine must have them for the vectors that call.
 package enginetest

@@ -24,7 +24,7 @@ type Options struct {
 
 	Mem     int  // bytes of memory or packet that the program is given; below 8 it gets memory but leaves it alone
 	Packet  bool // the program is a socket filter, which reads the packet by packet access alone
-	Helpers bool // the program calls those of Helpers that need no memory
+	Helpers bool // the program calls those of conformance.Helpers that need no memory
 
 	// Kernel keeps to what the kernel's verifier lets pass: aligned stack accesses, atomic operations on the
 	// stack only, no division by an immediate zero and no shift by an immediate beyond the width.

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/skepbpf/skep/helper"
+	"github.com/skepbpf/skep/internal/conformance"
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/spec"
 )
@@ -56,7 +58,7 @@ type frame struct {
 	spent int
 }
 
-// Interpret runs a program on the reference machine, with the helpers of Helpers, and returns R0 and the
+// Interpret runs a program on the reference machine, with the helpers of package conformance, and returns R0 and the
 // memory or packet as it was left. mem is not changed.
 func Interpret(set *isa.Set, p *spec.Program, mem []byte) (r0 uint64, left []byte, err error) {
 	m := newMachine(set, p, mem)
@@ -87,6 +89,9 @@ func (m *machine) run(steps int) error {
 	for range steps {
 		at := m.pc
 		done, err := m.step()
+		if errors.Is(err, helper.ErrExit) {
+			return nil
+		}
 		if err != nil {
 			return fmt.Errorf("instruction %d: %w", at, err)
 		}
@@ -288,16 +293,16 @@ func (m *machine) call(row *isa.Row, in isa.Instruction) error {
 	case row.Op != isa.Call:
 		return errors.New("a call that the reference machine does not know")
 	}
-	for _, h := range Helpers {
+	for _, h := range conformance.Helpers {
 		if h.ID != id {
 			continue
 		}
-		v, err := h.Func(m, m.regs[1], m.regs[2], m.regs[3], m.regs[4], m.regs[5])
+		v, err := h.Func(&helper.Call{Memory: m}, m.regs[1], m.regs[2], m.regs[3], m.regs[4], m.regs[5])
+		m.forget()
+		m.write(isa.R0, v)
 		if err != nil {
 			return fmt.Errorf("helper %s: %w", h.Name, err)
 		}
-		m.forget()
-		m.write(isa.R0, v)
 		return nil
 	}
 	return fmt.Errorf("there is no helper %d", id)

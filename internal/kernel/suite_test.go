@@ -49,19 +49,20 @@ const (
 )
 
 var notInKernel = map[string]string{
-	"call-helper":            otherHelpers,
-	"call-helper-memory":     otherHelpers,
-	"call-helper-unwind":     otherHelpers,
-	"callx-helper":           noCallx,
-	"call-local-recursive":   recursion,
-	"public/callx":           noCallx,
-	"public/lsh32-imm-high":  wideShift,
-	"public/lsh32-imm-neg":   wideShift,
-	"public/rsh32-imm-high":  wideShift,
-	"public/arsh32-imm-high": wideShift,
-	"public/arsh32-imm-neg":  wideShift,
-	"public/arsh64-imm-high": wideShift,
-	"public/arsh64-imm-neg":  wideShift,
+	"call-helper":             otherHelpers,
+	"call-helper-memory":      otherHelpers,
+	"call-helper-unwind":      otherHelpers,
+	"call-helper-unwind-ends": otherHelpers,
+	"callx-helper":            noCallx,
+	"call-local-recursive":    recursion,
+	"public/callx":            noCallx,
+	"public/lsh32-imm-high":   wideShift,
+	"public/lsh32-imm-neg":    wideShift,
+	"public/rsh32-imm-high":   wideShift,
+	"public/arsh32-imm-high":  wideShift,
+	"public/arsh32-imm-neg":   wideShift,
+	"public/arsh64-imm-high":  wideShift,
+	"public/arsh64-imm-neg":   wideShift,
 }
 
 func whyNotInKernel(name string) string {

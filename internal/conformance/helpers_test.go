@@ -1,10 +1,12 @@
 // Implements the tests of the helpers.
 
-package enginetest
+package conformance
 
 import (
 	"errors"
 	"testing"
+
+	"github.com/skepbpf/skep/helper"
 )
 
 // bytesAt is memory that starts at address 100.
@@ -42,12 +44,16 @@ func TestHelpers(t *testing.T) {
 		{4, [5]uint64{112, 0}, 0, true},
 		{4, [5]uint64{113, 113}, 0, true},
 		{5, [5]uint64{1 << 63}, 1 << 63, false},
+		{5, [5]uint64{0}, 0, true}, // helper.ErrExit
 	} {
 		h := Helpers[c.id]
 		if h.ID != c.id {
 			t.Fatalf("helper %d has the number %d", c.id, h.ID)
 		}
-		got, err := h.Func(mem, c.args[0], c.args[1], c.args[2], c.args[3], c.args[4])
+		got, err := h.Func(&helper.Call{Memory: mem}, c.args[0], c.args[1], c.args[2], c.args[3], c.args[4])
+		if err := h.Check(); err != nil {
+			t.Error(err)
+		}
 		if got != c.want || (err != nil) != c.err {
 			t.Errorf("%s%v: %#x, %v, want %#x, error %v", h.Name, c.args, got, err, c.want, c.err)
 		}
