@@ -53,23 +53,6 @@ func gives(t *testing.T, text string, want uint64, helpers ...helper.Helper) {
 	})
 }
 
-// faults runs text on every engine, and wants a fault of the given class whose message has all the words.
-func faults(t *testing.T, text string, code any, words ...string) {
-	t.Helper()
-	each(t, assemble(t, text), skep.Options{}, func(t *testing.T, prog *skep.Program) {
-		_, err := prog.RunContext(t.Context(), &skep.RunOptions{Data: make([]byte, 16)})
-		var f *skep.Fault
-		if !errors.As(err, &f) || any(f.Code) != code {
-			t.Fatalf("error %v, want a fault of class %v", err, code)
-		}
-		for _, w := range words {
-			if !strings.Contains(err.Error(), w) {
-				t.Errorf("message %q does not have %q", err, w)
-			}
-		}
-	})
-}
-
 // constant is a helper that returns v.
 func constant(id int32, name string, v uint64) helper.Helper {
 	return helper.Helper{ID: id, Name: name, Func: func(*helper.Call, uint64, uint64, uint64, uint64, uint64) (uint64, error) { return v, nil }}

@@ -321,20 +321,12 @@ const bytesDiffer = "the text and the bytes in front of it mean different instru
 
 // encode returns the slots of an instruction.
 func encode(row *isa.Row, o *operands) []isa.Instruction {
-	pick := func(f isa.Field, operand int32) int32 {
-		switch f.Use {
-		case isa.Operand:
-			return operand
-		case isa.Selector:
-			return f.Value
-		}
-		return 0
-	}
 	out := make([]isa.Instruction, row.Slots)
-	out[0] = isa.Make(row.Code, isa.Register(pick(row.Dst, int32(o.dst))), isa.Register(pick(row.Src, int32(o.src))),
-		int16(pick(row.Off, int32(o.off))), pick(row.Imm, o.imm))
+	out[0] = row.Make(isa.Register(o.dst), isa.Register(o.src), int16(o.off), o.imm)
 	for i := 1; i < row.Slots; i++ {
-		out[i].Imm = pick(row.Next, o.next[i-1])
+		if row.Next.Use == isa.Operand {
+			out[i].Imm = o.next[i-1]
+		}
 	}
 	return out
 }

@@ -51,19 +51,13 @@ func testSet(t testing.TB) *isa.Set {
 
 // build returns a row's slots with values for its operand fields.
 func build(row *isa.Row, dst, src, off, imm int32, next ...int32) []isa.Instruction {
-	pick := func(f isa.Field, v int32) int32 {
-		switch f.Use {
-		case isa.Operand:
-			return v
-		case isa.Selector:
-			return f.Value
-		}
-		return 0
-	}
-	out := []isa.Instruction{isa.Make(row.Code, isa.Register(pick(row.Dst, dst)), isa.Register(pick(row.Src, src)),
-		int16(pick(row.Off, off)), pick(row.Imm, imm))}
+	out := []isa.Instruction{row.Make(isa.Register(dst), isa.Register(src), int16(off), imm)}
 	for n := 1; n < row.Slots; n++ {
-		out = append(out, isa.Instruction{Imm: pick(row.Next, next[n-1])})
+		slot := isa.Instruction{}
+		if row.Next.Use == isa.Operand {
+			slot.Imm = next[n-1]
+		}
+		out = append(out, slot)
 	}
 	return out
 }

@@ -50,6 +50,40 @@ func Make(code uint8, dst, src Register, off int16, imm int32) Instruction {
 	return Instruction{Code: code, Regs: uint8(dst&0xf) | uint8(src)<<4, Off: off, Imm: imm}
 }
 
+// Make returns the first slot of the row's instruction with the given operands. A field that is no operand
+// gets what the row's pattern demands, whatever is passed for it.
+func (r *Row) Make(dst, src Register, off int16, imm int32) Instruction {
+	pick := func(f Field, operand int32) int32 {
+		switch f.Use {
+		case Operand:
+			return operand
+		case Selector:
+			return f.Value
+		}
+		return 0
+	}
+	return Make(r.Code, Register(pick(r.Dst, int32(dst))), Register(pick(r.Src, int32(src))),
+		int16(pick(r.Off, int32(off))), pick(r.Imm, imm))
+}
+
+// Make returns the first slot of the table's instruction op with the given operands, as Row.Make does. It is
+// the way for Go code to write programs:
+//
+//	code := []isa.Instruction{
+//		isa.Mov64Imm.Make(isa.R0, 0, 0, 42),
+//		isa.Exit.Make(0, 0, 0, 0),
+//	}
+//
+// It panics if op is not of the table.
+func (op Op) Make(dst, src Register, off int16, imm int32) Instruction {
+	return table[op].Make(dst, src, off, imm)
+}
+
+// LoadImm64 returns the two slots that load a 64-bit constant.
+func LoadImm64(dst Register, v uint64) []Instruction {
+	return []Instruction{LdImm64.Make(dst, 0, 0, int32(v)), {Imm: int32(v >> 32)}}
+}
+
 // Dst returns the destination field. Values above 10 name no register.
 func (i Instruction) Dst() Register { return Register(i.Regs & 0xf) }
 

@@ -13,19 +13,13 @@ import (
 
 // make1 returns the slots of a row with the given operands; selectors and reserved fields are as they must be.
 func make1(r *isa.Row, dst, src isa.Register, off int16, imm int32) []isa.Instruction {
-	pick := func(f isa.Field, v int32) int32 {
-		switch f.Use {
-		case isa.Operand:
-			return v
-		case isa.Selector:
-			return f.Value
-		}
-		return 0
-	}
-	in := isa.Make(r.Code, isa.Register(pick(r.Dst, int32(dst))), isa.Register(pick(r.Src, int32(src))), int16(pick(r.Off, int32(off))), pick(r.Imm, imm))
-	out := []isa.Instruction{in}
+	out := []isa.Instruction{r.Make(dst, src, off, imm)}
 	for len(out) < r.Slots {
-		out = append(out, isa.Instruction{Imm: pick(r.Next, imm)})
+		slot := isa.Instruction{}
+		if r.Next.Use == isa.Operand {
+			slot.Imm = imm
+		}
+		out = append(out, slot)
 	}
 	return out
 }

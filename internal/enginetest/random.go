@@ -239,7 +239,7 @@ func (g *generator) imm(row *isa.Row) int32 {
 
 // fill puts a row together with a random immediate, for all slots.
 func (g *generator) fill(row *isa.Row, dst, src isa.Register, off int16) []isa.Instruction {
-	out := []isa.Instruction{fill(row, dst, src, off, g.imm(row))}
+	out := []isa.Instruction{row.Make(dst, src, off, g.imm(row))}
 	for len(out) < row.Slots {
 		next := isa.Instruction{}
 		if row.Next.Use == isa.Operand {
@@ -323,18 +323,18 @@ func (f *function) prepare() {
 	switch {
 	case f.index == 0 && g.o.Packet:
 		f.drop(isa.R6)
-		f.emit(instruction(isa.Mov64Reg, isa.R6, isa.R1, 0, 0))
+		f.emit(isa.Mov64Reg.Make(isa.R6, isa.R1, 0, 0))
 	case f.index == 0 && g.o.Mem >= 8:
 		r := f.reserve()
 		f.outer = &region{reg: r, size: g.o.Mem, atomic: !g.o.Kernel}
-		f.emit(instruction(isa.Mov64Reg, r, isa.R1, 0, 0))
+		f.emit(isa.Mov64Reg.Make(r, isa.R1, 0, 0))
 	case f.index > 0 && g.chance(50):
 		r := f.reserve()
 		f.outer = &region{reg: r, size: areaSize, aligned: g.o.Kernel, atomic: true}
-		f.emit(instruction(isa.Mov64Reg, r, isa.R1, 0, 0))
+		f.emit(isa.Mov64Reg.Make(r, isa.R1, 0, 0))
 	}
 	f.counter = f.reserve()
-	f.emit(instruction(isa.Mov64Imm, f.counter, 0, 0, 0))
+	f.emit(isa.Mov64Imm.Make(f.counter, 0, 0, 0))
 	for _, r := range f.free {
 		argument := f.index > 0 && r >= isa.R1 && r <= isa.R5 && !(r == isa.R1 && f.takesArea())
 		if !argument {
@@ -343,9 +343,9 @@ func (f *function) prepare() {
 	}
 	for w := 1; w <= f.words; w++ {
 		if g.chance(50) {
-			f.emit(instruction(isa.Stx64, isa.R10, f.any(), int16(-8*w), 0))
+			f.emit(isa.Stx64.Make(isa.R10, f.any(), int16(-8*w), 0))
 		} else {
-			f.emit(instruction(isa.St64, isa.R10, 0, int16(-8*w), int32(g.value())))
+			f.emit(isa.St64.Make(isa.R10, 0, int16(-8*w), int32(g.value())))
 		}
 	}
 }
@@ -356,9 +356,9 @@ func (f *function) renew(r isa.Register) {
 	case ok && f.outer != nil && f.g.chance(60):
 		f.emit(f.g.fill(row, r, f.outer.reg, f.offset(f.outer, row))...)
 	case f.g.chance(50):
-		f.emit(loadConstant(r, f.g.value())...)
+		f.emit(isa.LoadImm64(r, f.g.value())...)
 	default:
-		f.emit(instruction(isa.Mov64Imm, r, 0, 0, int32(f.g.value())))
+		f.emit(isa.Mov64Imm.Make(r, 0, 0, int32(f.g.value())))
 	}
 }
 
@@ -378,7 +378,7 @@ func (f *function) offset(in *region, row *isa.Row) int16 {
 // finish folds all that the function knows into R0 and returns.
 func (f *function) finish() {
 	fold := func(r isa.Register) {
-		f.emit(instruction(isa.Mul64Imm, isa.R0, 0, 0, 0x01000193), instruction(isa.Xor64Reg, isa.R0, r, 0, 0))
+		f.emit(isa.Mul64Imm.Make(isa.R0, 0, 0, 0x01000193), isa.Xor64Reg.Make(isa.R0, r, 0, 0))
 	}
 	for _, r := range f.free {
 		if r != isa.R0 {
@@ -387,7 +387,7 @@ func (f *function) finish() {
 	}
 	foldWords := func(base isa.Register, from, size int) {
 		for at := 0; at+8 <= size; at += 8 {
-			f.emit(instruction(isa.Ldx64, isa.R1, base, int16(from+at), 0))
+			f.emit(isa.Ldx64.Make(isa.R1, base, int16(from+at), 0))
 			fold(isa.R1)
 		}
 	}
@@ -395,5 +395,5 @@ func (f *function) finish() {
 	if f.outer != nil && f.index == 0 {
 		foldWords(f.outer.reg, 0, f.outer.size)
 	}
-	f.emit(instruction(isa.Exit, 0, 0, 0, 0))
+	f.emit(isa.Exit.Make(0, 0, 0, 0))
 }

@@ -90,7 +90,7 @@ func TestRandomProgramsShowFaults(t *testing.T) {
 			}
 		}
 		i := at[rng.IntN(len(at))]
-		code[i] = instruction(isa.Or64Reg, code[i].Dst(), code[i].Src(), 0, 0)
+		code[i] = isa.Or64Reg.Make(code[i].Dst(), code[i].Src(), 0, 0)
 		r0, _, err := Interpret(isa.Linux, &spec.Program{Insns: code}, v.Mem)
 		if err != nil {
 			t.Fatal(err)

@@ -74,23 +74,23 @@ func rowVector(row *isa.Row, a, b uint64, constant bool, n int) Vector {
 	v.Name = fmt.Sprintf("%v with %s = %#x, operand %#x, register %s", row.Op, dst, a, operand, src)
 	set := func(r isa.Register, value uint64) {
 		if constant {
-			v.Program.Insns = append(v.Program.Insns, loadConstant(r, value)...)
+			v.Program.Insns = append(v.Program.Insns, isa.LoadImm64(r, value)...)
 			return
 		}
-		v.Program.Insns = append(v.Program.Insns, instruction(isa.Ldx64, r, base(dst, src), int16(len(v.Mem)), 0))
+		v.Program.Insns = append(v.Program.Insns, isa.Ldx64.Make(r, base(dst, src), int16(len(v.Mem)), 0))
 		v.Mem = binary.LittleEndian.AppendUint64(v.Mem, value)
 	}
 	if !constant {
-		v.Program.Insns = append(v.Program.Insns, instruction(isa.Mov64Reg, base(dst, src), isa.R1, 0, 0))
+		v.Program.Insns = append(v.Program.Insns, isa.Mov64Reg.Make(base(dst, src), isa.R1, 0, 0))
 	}
 	if row.From == isa.FromReg && src != dst {
 		set(src, b)
 	}
 	set(dst, a)
-	in := fill(row, dst, src, 0, int32(b))
+	in := row.Make(dst, src, 0, int32(b))
 	if row.Kind == isa.KindALU {
 		v.Result = isa.EvalALU(row, a, operand)
-		v.Program.Insns = append(v.Program.Insns, in, instruction(isa.Mov64Reg, isa.R0, dst, 0, 0), instruction(isa.Exit, 0, 0, 0, 0))
+		v.Program.Insns = append(v.Program.Insns, in, isa.Mov64Reg.Make(isa.R0, dst, 0, 0), isa.Exit.Make(0, 0, 0, 0))
 		return v
 	}
 	if isa.EvalJump(row, a, operand) {
@@ -98,8 +98,8 @@ func rowVector(row *isa.Row, a, b uint64, constant bool, n int) Vector {
 	}
 	in.Off = 2
 	v.Program.Insns = append(v.Program.Insns, in,
-		instruction(isa.Mov64Imm, isa.R0, 0, 0, 0), instruction(isa.Exit, 0, 0, 0, 0),
-		instruction(isa.Mov64Imm, isa.R0, 0, 0, 1), instruction(isa.Exit, 0, 0, 0, 0))
+		isa.Mov64Imm.Make(isa.R0, 0, 0, 0), isa.Exit.Make(0, 0, 0, 0),
+		isa.Mov64Imm.Make(isa.R0, 0, 0, 1), isa.Exit.Make(0, 0, 0, 0))
 	return v
 }
 
@@ -110,29 +110,4 @@ func base(a, b isa.Register) isa.Register {
 			return r
 		}
 	}
-}
-
-// fill returns the first slot of a row with operands where the row has them, and its selectors.
-func fill(row *isa.Row, dst, src isa.Register, off int16, imm int32) isa.Instruction {
-	pick := func(f isa.Field, v int32) int32 {
-		switch f.Use {
-		case isa.Operand:
-			return v
-		case isa.Selector:
-			return f.Value
-		}
-		return 0
-	}
-	return isa.Make(row.Code, isa.Register(pick(row.Dst, int32(dst))), isa.Register(pick(row.Src, int32(src))),
-		int16(pick(row.Off, int32(off))), pick(row.Imm, imm))
-}
-
-// instruction is fill for a row of the table by its number.
-func instruction(op isa.Op, dst, src isa.Register, off int16, imm int32) isa.Instruction {
-	return fill(isa.Linux.Row(op), dst, src, off, imm)
-}
-
-// loadConstant loads a 64-bit constant, in two slots.
-func loadConstant(r isa.Register, v uint64) []isa.Instruction {
-	return []isa.Instruction{instruction(isa.LdImm64, r, 0, 0, int32(v)), {Imm: int32(v >> 32)}}
 }

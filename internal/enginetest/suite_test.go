@@ -123,7 +123,7 @@ func replaced(code []isa.Instruction, row *isa.Row) []isa.Instruction {
 	for i := 0; i < len(out); i += isa.Linux.Slots(out[i].Code) {
 		if r, err := isa.Linux.Lookup(out, i); err == nil && r == row {
 			in := out[i]
-			out[i] = fill(sibling, in.Dst(), in.Src(), in.Off, in.Imm)
+			out[i] = sibling.Make(in.Dst(), in.Src(), in.Off, in.Imm)
 		}
 	}
 	return out

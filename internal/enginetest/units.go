@@ -111,7 +111,7 @@ func (f *function) access(kinds ...isa.Kind) {
 			value = f.any()
 		}
 		shift := int32(g.IntN(64))
-		f.emit(instruction(isa.Mov64Reg, base, in.reg, 0, 0), instruction(isa.Add64Imm, base, 0, 0, int32(at)-shift))
+		f.emit(isa.Mov64Reg.Make(base, in.reg, 0, 0), isa.Add64Imm.Make(base, 0, 0, int32(at)-shift))
 		at = int16(shift)
 	}
 	if g.o.Kernel && row.Fetch {
@@ -119,7 +119,7 @@ func (f *function) access(kinds ...isa.Kind) {
 		// 2026 skip paths they have not seen, and remove live code, when a fetching operation takes a
 		// number out of a stack slot that it was spilled to whole. A byte written on its own makes them
 		// forget what they knew about the slot.
-		f.emit(instruction(isa.St8, base, 0, at, 1+int32(g.IntN(100))))
+		f.emit(isa.St8.Make(base, 0, at, 1+int32(g.IntN(100))))
 	}
 	if row.Reads&isa.RoleSrc != 0 && row.Reads&isa.RoleDst == 0 || row.Writes&isa.RoleDst != 0 {
 		f.emit(g.fill(row, value, base, at)...)
@@ -142,7 +142,7 @@ func (f *function) choice() {
 	f.condition()
 	condition := len(f.code) - 1
 	f.units(1 + f.g.IntN(3))
-	f.emit(fill(leave, 0, 0, 0, 0))
+	f.emit(leave.Make(0, 0, 0, 0))
 	end := len(f.code) - 1
 	f.land(condition, len(f.code))
 	f.units(1 + f.g.IntN(3))
@@ -160,7 +160,7 @@ func (f *function) loop() {
 	f.looping = true
 	f.depth++
 	rounds := 1 + g.IntN(5)
-	f.emit(instruction(isa.Mov64Imm, f.counter, 0, 0, int32(rounds)))
+	f.emit(isa.Mov64Imm.Make(f.counter, 0, 0, int32(rounds)))
 	start := len(f.code)
 	back, ok := g.draw(isa.KindGoto)
 	var leave []int
@@ -173,9 +173,9 @@ func (f *function) loop() {
 		leave = append(leave, len(f.code)-1)
 	}
 	f.units(1 + g.IntN(4))
-	f.emit(instruction(isa.Add64Imm, f.counter, 0, 0, -1))
+	f.emit(isa.Add64Imm.Make(f.counter, 0, 0, -1))
 	if ok {
-		f.emit(fill(back, 0, 0, 0, 0))
+		f.emit(back.Make(0, 0, 0, 0))
 	} else {
 		f.closing(func(v uint64) bool { return v != 0 }, rounds)
 	}
@@ -202,7 +202,7 @@ func (f *function) closing(want func(uint64) bool, rounds int) {
 		row, _ := f.g.draw(isa.KindJump)
 		imm := int32(f.g.IntN(4) - 1)
 		if row.From == isa.FromImm && fits(row, imm) {
-			f.emit(fill(row, f.counter, 0, 0, imm))
+			f.emit(row.Make(f.counter, 0, 0, imm))
 			return
 		}
 	}
@@ -237,10 +237,10 @@ func (f *function) callLocal() {
 		if area.reg == isa.R10 {
 			at -= area.size
 		}
-		f.emit(instruction(isa.Mov64Reg, isa.R1, area.reg, 0, 0), instruction(isa.Add64Imm, isa.R1, 0, 0, int32(at)))
+		f.emit(isa.Mov64Reg.Make(isa.R1, area.reg, 0, 0), isa.Add64Imm.Make(isa.R1, 0, 0, int32(at)))
 	}
 	f.calls = append(f.calls, callSite{len(f.code), callee})
-	f.emit(fill(row, 0, 0, 0, 0))
+	f.emit(row.Make(0, 0, 0, 0))
 	f.scratch()
 }
 
@@ -258,9 +258,9 @@ func (f *function) callHelper() {
 	id := harmless[g.IntN(len(harmless))]
 	through := f.any()
 	if row.Reads&isa.RoleDst != 0 {
-		f.emit(instruction(isa.Mov64Imm, through, 0, 0, id))
+		f.emit(isa.Mov64Imm.Make(through, 0, 0, id))
 	}
-	f.emit(fill(row, through, 0, 0, id))
+	f.emit(row.Make(through, 0, 0, id))
 	f.scratch()
 }
 
@@ -283,12 +283,12 @@ func (f *function) packet() {
 	index := f.any()
 	if row.From == isa.FromReg {
 		part := int32(g.IntN(100)) - 50
-		f.emit(loadConstant(index, uint64(int64(part)))...)
+		f.emit(isa.LoadImm64(index, uint64(int64(part)))...)
 		if g.chance(50) { // what is above 32 bits does not count
 			f.code[len(f.code)-1].Imm = int32(g.value())
 		}
 		at -= part
 	}
-	f.emit(fill(row, 0, index, 0, at))
+	f.emit(row.Make(0, index, 0, at))
 	f.scratch()
 }

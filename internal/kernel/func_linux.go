@@ -56,37 +56,37 @@ func LoadFunc(code []isa.Instruction, size int, opts *Options) (*Func, error) {
 // only after the call, which makes the packet's address unknown again.
 func (f *Func) main() []isa.Instruction {
 	const ctxData, ctxEnd = 0, 4 // fields of struct xdp_md
-	failed := wire(isa.JGt64Reg, isa.R3, isa.R2, 0, 0)
+	failed := isa.JGt64Reg.Make(isa.R3, isa.R2, 0, 0)
 	var failures []int
 	check := func(out []isa.Instruction, size int) []isa.Instruction {
 		out = append(out,
-			wire(isa.Ldx32, isa.R1, isa.R6, ctxData, 0),
-			wire(isa.Ldx32, isa.R2, isa.R6, ctxEnd, 0),
-			wire(isa.Mov64Reg, isa.R3, isa.R1, 0, 0),
-			wire(isa.Add64Imm, isa.R3, 0, 0, int32(size)))
+			isa.Ldx32.Make(isa.R1, isa.R6, ctxData, 0),
+			isa.Ldx32.Make(isa.R2, isa.R6, ctxEnd, 0),
+			isa.Mov64Reg.Make(isa.R3, isa.R1, 0, 0),
+			isa.Add64Imm.Make(isa.R3, 0, 0, int32(size)))
 		failures = append(failures, len(out))
 		return append(out, failed)
 	}
-	out := []isa.Instruction{wire(isa.Mov64Reg, isa.R6, isa.R1, 0, 0)}
+	out := []isa.Instruction{isa.Mov64Reg.Make(isa.R6, isa.R1, 0, 0)}
 	if f.size > 0 {
 		out = check(out, f.size)
 	} else {
-		out = append(out, wire(isa.Mov64Imm, isa.R1, 0, 0, 0))
+		out = append(out, isa.Mov64Imm.Make(isa.R1, 0, 0, 0))
 	}
-	out = append(out, wire(isa.Mov64Imm, isa.R2, 0, 0, int32(f.size)))
+	out = append(out, isa.Mov64Imm.Make(isa.R2, 0, 0, int32(f.size)))
 	call := len(out)
-	out = append(out, wire(isa.CallLocal, 0, 0, 0, 0))
+	out = append(out, isa.CallLocal.Make(0, 0, 0, 0))
 	out = check(out, f.r0+8)
 	out = append(out,
-		wire(isa.Stx64, isa.R1, isa.R0, int16(f.r0), 0),
-		wire(isa.Mov64Imm, isa.R0, 0, 0, xdpPass),
-		wire(isa.Exit, 0, 0, 0, 0))
+		isa.Stx64.Make(isa.R1, isa.R0, int16(f.r0), 0),
+		isa.Mov64Imm.Make(isa.R0, 0, 0, xdpPass),
+		isa.Exit.Make(0, 0, 0, 0))
 	for _, i := range failures {
 		out[i].Off = int16(len(out) - i - 1)
 	}
 	out = append(out,
-		wire(isa.Mov64Imm, isa.R0, 0, 0, xdpAborted),
-		wire(isa.Exit, 0, 0, 0, 0))
+		isa.Mov64Imm.Make(isa.R0, 0, 0, xdpAborted),
+		isa.Exit.Make(0, 0, 0, 0))
 	out[call].Imm = int32(len(out) - call - 1)
 	return out
 }

@@ -24,7 +24,7 @@ func needKernel(t testing.TB) {
 
 func TestRunFunc(t *testing.T) {
 	needKernel(t)
-	exit := wire(isa.Exit, 0, 0, 0, 0)
+	exit := isa.Exit.Make(0, 0, 0, 0)
 	for _, c := range []struct {
 		name string
 		code []isa.Instruction
@@ -32,13 +32,13 @@ func TestRunFunc(t *testing.T) {
 		r0   uint64
 		out  string
 	}{
-		{"all 64 bits of R0 arrive", []isa.Instruction{wire(isa.LdImm64, 0, 0, 0, 0x11223344), {Imm: -2}, exit}, "", 0xfffffffe11223344, ""},
-		{"no memory is 0, 0", []isa.Instruction{wire(isa.Mov64Reg, 0, 1, 0, 0), wire(isa.Add64Reg, 0, 2, 0, 0), exit}, "", 0, ""},
-		{"R2 is the length", []isa.Instruction{wire(isa.Mov64Reg, 0, 2, 0, 0), exit}, "abc", 3, "abc"},
-		{"memory is read and written", []isa.Instruction{wire(isa.Ldx16, 0, 1, 1, 0), wire(isa.St8, 1, 0, 2, 'x'), exit}, "abcd", 'c'<<8 | 'b', "abxd"},
-		{"local calls", []isa.Instruction{wire(isa.CallLocal, 0, 0, 0, 2), wire(isa.Add64Imm, 0, 0, 0, 1), exit,
-			wire(isa.Mov64Imm, 0, 0, 0, 41), exit}, "", 42, ""},
-		{"the largest memory", []isa.Instruction{wire(isa.Ldx8, 0, 1, MaxFuncMemory-1, 0), exit}, strings.Repeat("a", MaxFuncMemory), 'a', strings.Repeat("a", MaxFuncMemory)},
+		{"all 64 bits of R0 arrive", []isa.Instruction{isa.LdImm64.Make(0, 0, 0, 0x11223344), {Imm: -2}, exit}, "", 0xfffffffe11223344, ""},
+		{"no memory is 0, 0", []isa.Instruction{isa.Mov64Reg.Make(0, 1, 0, 0), isa.Add64Reg.Make(0, 2, 0, 0), exit}, "", 0, ""},
+		{"R2 is the length", []isa.Instruction{isa.Mov64Reg.Make(0, 2, 0, 0), exit}, "abc", 3, "abc"},
+		{"memory is read and written", []isa.Instruction{isa.Ldx16.Make(0, 1, 1, 0), isa.St8.Make(1, 0, 2, 'x'), exit}, "abcd", 'c'<<8 | 'b', "abxd"},
+		{"local calls", []isa.Instruction{isa.CallLocal.Make(0, 0, 0, 2), isa.Add64Imm.Make(0, 0, 0, 1), exit,
+			isa.Mov64Imm.Make(0, 0, 0, 41), exit}, "", 42, ""},
+		{"the largest memory", []isa.Instruction{isa.Ldx8.Make(0, 1, MaxFuncMemory-1, 0), exit}, strings.Repeat("a", MaxFuncMemory), 'a', strings.Repeat("a", MaxFuncMemory)},
 	} {
 		r0, out, err := RunFunc(c.code, []byte(c.mem))
 		if err != nil || r0 != c.r0 || string(out) != c.out {
@@ -52,7 +52,7 @@ func TestRunFunc(t *testing.T) {
 
 func TestFuncRunsAgain(t *testing.T) {
 	needKernel(t)
-	f, err := LoadFunc([]isa.Instruction{wire(isa.Ldx8, 0, 1, 0, 0), wire(isa.Exit, 0, 0, 0, 0)}, 1, nil)
+	f, err := LoadFunc([]isa.Instruction{isa.Ldx8.Make(0, 1, 0, 0), isa.Exit.Make(0, 0, 0, 0)}, 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestFuncRunsAgain(t *testing.T) {
 
 func TestVerifierError(t *testing.T) {
 	needKernel(t)
-	_, _, err := RunFunc([]isa.Instruction{wire(isa.Ldx64, 0, 1, 1, 0), wire(isa.Exit, 0, 0, 0, 0)}, make([]byte, 8))
+	_, _, err := RunFunc([]isa.Instruction{isa.Ldx64.Make(0, 1, 1, 0), isa.Exit.Make(0, 0, 0, 0)}, make([]byte, 8))
 	var refused *VerifierError
 	if !errors.As(err, &refused) || !errors.Is(err, unix.EACCES) {
 		t.Fatalf("got %v, want a *VerifierError with EACCES", err)
@@ -105,7 +105,7 @@ func TestOffsetZero(t *testing.T) {
 	for i := range packet {
 		packet[i] = byte(i + 1)
 	}
-	code := []isa.Instruction{wire(isa.Mov64Reg, isa.R6, isa.R1, 0, 0), wire(isa.LdAbs8, 0, 0, 0, 0), wire(isa.Exit, 0, 0, 0, 0)}
+	code := []isa.Instruction{isa.Mov64Reg.Make(isa.R6, isa.R1, 0, 0), isa.LdAbs8.Make(0, 0, 0, 0), isa.Exit.Make(0, 0, 0, 0)}
 	for ty, raw := range map[spec.ProgramType]uint32{spec.SocketFilter: 15, spec.SchedCLS: 1, spec.SchedACT: 1, spec.CGroupSKB: 0} {
 		p, err := Load(&spec.Program{Name: "zero", Type: ty, License: "GPL", Insns: code}, nil, &Options{Log: true})
 		if ty == spec.CGroupSKB {
@@ -162,7 +162,7 @@ func TestTypes(t *testing.T) {
 		{p: spec.Program{Type: spec.SkLookup, AttachType: unix.BPF_SK_LOOKUP}, ctx: lookup},
 	} {
 		c.p.Name, c.p.License = "one", "GPL"
-		c.p.Insns = []isa.Instruction{wire(isa.Mov64Imm, 0, 0, 0, 1), wire(isa.Exit, 0, 0, 0, 0)}
+		c.p.Insns = []isa.Instruction{isa.Mov64Imm.Make(0, 0, 0, 1), isa.Exit.Make(0, 0, 0, 0)}
 		p, err := Load(&c.p, nil, &Options{Log: true})
 		if err != nil {
 			t.Errorf("%s: %v", c.p.Type, err)
@@ -177,7 +177,7 @@ func TestTypes(t *testing.T) {
 		}
 	}
 	p, err := Load(&spec.Program{Name: "kprobe", Type: spec.Kprobe, License: "GPL",
-		Insns: []isa.Instruction{wire(isa.Mov64Imm, 0, 0, 0, 1), wire(isa.Exit, 0, 0, 0, 0)}}, nil, nil)
+		Insns: []isa.Instruction{isa.Mov64Imm.Make(0, 0, 0, 1), isa.Exit.Make(0, 0, 0, 0)}}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +190,7 @@ func TestTypes(t *testing.T) {
 func TestRepeatAndSyscallContext(t *testing.T) {
 	needKernel(t)
 	// r0 = *(u64 *)(r1 + 0); r0 += 1; *(u64 *)(r1 + 0) = r0; exit
-	add := []isa.Instruction{wire(isa.Ldx64, 0, 1, 0, 0), wire(isa.Add64Imm, 0, 0, 0, 1), wire(isa.Stx64, 1, 0, 0, 0), wire(isa.Exit, 0, 0, 0, 0)}
+	add := []isa.Instruction{isa.Ldx64.Make(0, 1, 0, 0), isa.Add64Imm.Make(0, 0, 0, 1), isa.Stx64.Make(1, 0, 0, 0), isa.Exit.Make(0, 0, 0, 0)}
 	p, err := Load(&spec.Program{Name: "inc", Type: spec.Syscall, License: "GPL", Insns: add}, nil, &Options{Log: true})
 	if err != nil {
 		t.Fatal(err)
@@ -205,7 +205,7 @@ func TestRepeatAndSyscallContext(t *testing.T) {
 		t.Error("a syscall program is repeated")
 	}
 	filter, err := Load(&spec.Program{Name: "f", Type: spec.SocketFilter, License: "GPL", Insns: []isa.Instruction{
-		wire(isa.Mov64Imm, 0, 0, 0, 7), wire(isa.Exit, 0, 0, 0, 0)}}, nil, nil)
+		isa.Mov64Imm.Make(0, 0, 0, 7), isa.Exit.Make(0, 0, 0, 0)}}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,9 +220,9 @@ func TestLog(t *testing.T) {
 	// A log longer than the first buffer: every instruction is a line.
 	code := make([]isa.Instruction, 0, 3000)
 	for range 2998 {
-		code = append(code, wire(isa.Mov64Imm, 0, 0, 0, 1))
+		code = append(code, isa.Mov64Imm.Make(0, 0, 0, 1))
 	}
-	code = append(code, wire(isa.Exit, 0, 0, 0, 0))
+	code = append(code, isa.Exit.Make(0, 0, 0, 0))
 	p, err := Load(&spec.Program{Name: "long", Type: spec.SocketFilter, Insns: code}, nil, &Options{AlwaysLog: true, LogLevel: 2})
 	if err != nil {
 		t.Fatal(err)
@@ -231,7 +231,7 @@ func TestLog(t *testing.T) {
 	if len(p.Log()) <= firstLog || !strings.Contains(p.Log(), "\n2997: ") || !strings.Contains(p.Log(), "\n0: (b7) r0 = 1") {
 		t.Errorf("the log has %d bytes and is not whole", len(p.Log()))
 	}
-	code[2997] = wire(isa.Mov64Reg, 0, 5, 0, 0)
+	code[2997] = isa.Mov64Reg.Make(0, 5, 0, 0)
 	_, err = Load(&spec.Program{Name: "long", Type: spec.SocketFilter, Insns: code}, nil, nil)
 	if err == nil || strings.Contains(err.Error(), "R5") {
 		t.Errorf("without a log: %v", err)
@@ -244,7 +244,7 @@ func TestLog(t *testing.T) {
 
 func BenchmarkLoadFunc(b *testing.B) {
 	needKernel(b)
-	code := []isa.Instruction{wire(isa.Mov64Imm, 0, 0, 0, 1), wire(isa.Exit, 0, 0, 0, 0)}
+	code := []isa.Instruction{isa.Mov64Imm.Make(0, 0, 0, 1), isa.Exit.Make(0, 0, 0, 0)}
 	for b.Loop() {
 		if _, _, err := RunFunc(code, nil); err != nil {
 			b.Fatal(err)

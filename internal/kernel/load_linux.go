@@ -30,7 +30,7 @@ func Available() error { return available() }
 
 var available = sync.OnceValue(func() error {
 	p := &spec.Program{Name: "probe", Type: spec.SocketFilter, License: "GPL", Insns: []isa.Instruction{
-		wire(isa.Mov64Imm, 0, 0, 0, 0), wire(isa.Exit, 0, 0, 0, 0)}}
+		isa.Mov64Imm.Make(0, 0, 0, 0), isa.Exit.Make(0, 0, 0, 0)}}
 	prog, err := Load(p, nil, nil)
 	if err == nil {
 		_, err = prog.RunPacket(make([]byte, ethernetHeader), 1)
@@ -93,7 +93,7 @@ func (out *Program) link(p *spec.Program, maps []spec.Map, opts *Options) ([]isa
 		if ref.Value {
 			op, offset = isa.LdMapValue, int32(ref.Offset)
 		}
-		code[ref.Insn] = wire(op, code[ref.Insn].Dst(), 0, 0, int32(m))
+		code[ref.Insn] = op.Make(code[ref.Insn].Dst(), 0, 0, int32(m))
 		code[ref.Insn+1] = isa.Instruction{Imm: offset}
 	}
 	for _, ref := range p.Calls {
@@ -107,7 +107,7 @@ func (out *Program) link(p *spec.Program, maps []spec.Map, opts *Options) ([]isa
 		if !ok {
 			return nil, fmt.Errorf("program %q: instruction %d calls helper %q, whose number is not known", p.Name, ref.Insn, ref.Helper)
 		}
-		code[ref.Insn] = wire(isa.Call, 0, 0, 0, id)
+		code[ref.Insn] = isa.Call.Make(0, 0, 0, id)
 	}
 	return code, nil
 }
@@ -179,21 +179,6 @@ func (p *Program) Close() error {
 	}
 	p.maps = nil
 	return err
-}
-
-// wire returns the one-slot wire form of op, or the first slot of a wide one, with its selectors in place.
-func wire(op isa.Op, dst, src isa.Register, off int16, imm int32) isa.Instruction {
-	r := isa.Linux.Row(op)
-	if r.Src.Use == isa.Selector {
-		src = isa.Register(r.Src.Value)
-	}
-	if r.Off.Use == isa.Selector {
-		off = int16(r.Off.Value)
-	}
-	if r.Imm.Use == isa.Selector {
-		imm = r.Imm.Value
-	}
-	return isa.Make(r.Code, dst, src, off, imm)
 }
 
 // encode returns code in the byte order of this machine, as its kernel expects it.

@@ -18,19 +18,19 @@ func TestMaps(t *testing.T) {
 	key, value := []byte{1, 0, 0, 0}, []byte{42, 0, 0, 0, 0, 0, 0, 0}
 	// Looks the key 1 up and returns the first byte of the value, or 0.
 	lookup := []isa.Instruction{
-		wire(isa.St32, isa.R10, 0, -4, 1),
-		wire(isa.LdImm64, isa.R1, 0, 0, 0), {},
-		wire(isa.Mov64Reg, isa.R2, isa.R10, 0, 0),
-		wire(isa.Add64Imm, isa.R2, 0, 0, -4),
-		wire(isa.Call, 0, 0, 0, 0),
-		wire(isa.JEq64Imm, isa.R0, 0, 1, 0),
-		wire(isa.Ldx8, isa.R0, isa.R0, 0, 0),
-		wire(isa.Exit, 0, 0, 0, 0),
+		isa.St32.Make(isa.R10, 0, -4, 1),
+		isa.LdImm64.Make(isa.R1, 0, 0, 0), {},
+		isa.Mov64Reg.Make(isa.R2, isa.R10, 0, 0),
+		isa.Add64Imm.Make(isa.R2, 0, 0, -4),
+		isa.Call.Make(0, 0, 0, 0),
+		isa.JEq64Imm.Make(isa.R0, 0, 1, 0),
+		isa.Ldx8.Make(isa.R0, isa.R0, 0, 0),
+		isa.Exit.Make(0, 0, 0, 0),
 	}
 	direct := []isa.Instruction{
-		wire(isa.LdImm64, isa.R1, 0, 0, 0), {},
-		wire(isa.Ldx8, isa.R0, isa.R1, 0, 0),
-		wire(isa.Exit, 0, 0, 0, 0),
+		isa.LdImm64.Make(isa.R1, 0, 0, 0), {},
+		isa.Ldx8.Make(isa.R0, isa.R1, 0, 0),
+		isa.Exit.Make(0, 0, 0, 0),
 	}
 	for _, c := range []struct {
 		m    spec.Map
@@ -74,7 +74,7 @@ func TestMaps(t *testing.T) {
 func TestMapErrors(t *testing.T) {
 	needKernel(t)
 	good := spec.Map{Name: "m", Type: spec.Hash, KeySize: 4, ValueSize: 4, MaxEntries: 1}
-	code := []isa.Instruction{wire(isa.LdImm64, isa.R1, 0, 0, 0), {}, wire(isa.Mov64Imm, 0, 0, 0, 0), wire(isa.Exit, 0, 0, 0, 0)}
+	code := []isa.Instruction{isa.LdImm64.Make(isa.R1, 0, 0, 0), {}, isa.Mov64Imm.Make(0, 0, 0, 0), isa.Exit.Make(0, 0, 0, 0)}
 	with := func(change func(*spec.Map)) spec.Map { m := good; change(&m); return m }
 	for _, c := range []struct {
 		m    spec.Map
@@ -112,18 +112,18 @@ func TestTailCallThroughContents(t *testing.T) {
 	needKernel(t)
 	const tailCall = 12
 	target, err := Load(&spec.Program{Name: "target", Type: spec.SocketFilter, License: "GPL",
-		Insns: []isa.Instruction{wire(isa.Mov64Imm, 0, 0, 0, 42), wire(isa.Exit, 0, 0, 0, 0)}}, nil, nil)
+		Insns: []isa.Instruction{isa.Mov64Imm.Make(0, 0, 0, 42), isa.Exit.Make(0, 0, 0, 0)}}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer target.Close()
 	p := &spec.Program{Name: "caller", Type: spec.SocketFilter, License: "GPL", Maps: []spec.MapRef{{Insn: 0, Map: "m"}},
 		Insns: []isa.Instruction{
-			wire(isa.LdImm64, isa.R2, 0, 0, 0), {},
-			wire(isa.Mov64Imm, isa.R3, 0, 0, 0),
-			wire(isa.Call, 0, 0, 0, tailCall),
-			wire(isa.Mov64Imm, isa.R0, 0, 0, 1),
-			wire(isa.Exit, 0, 0, 0, 0)}}
+			isa.LdImm64.Make(isa.R2, 0, 0, 0), {},
+			isa.Mov64Imm.Make(isa.R3, 0, 0, 0),
+			isa.Call.Make(0, 0, 0, tailCall),
+			isa.Mov64Imm.Make(isa.R0, 0, 0, 1),
+			isa.Exit.Make(0, 0, 0, 0)}}
 	m := spec.Map{Name: "m", Type: spec.ProgArray, KeySize: 4, ValueSize: 4, MaxEntries: 1,
 		Contents: []spec.MapEntry{{Key: make([]byte, 4), Program: "target"}}}
 	prog, err := Load(p, []spec.Map{m}, &Options{Log: true, Programs: map[string]*Program{"target": target}})
