@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/spec"
@@ -70,6 +71,11 @@ func assembleUpTo(most int, name, src string, opts *Options) (*spec.Program, err
 	p := &parser{file: name, opts: o, most: most, grammar: g, labels: map[string]int{}, prog: &spec.Program{}, exit: -1}
 	if len(src) > MaxSource {
 		p.errs.add(name, 1, 0, fmt.Sprintf("the text is %d bytes long, at most %d can be read", len(src), MaxSource))
+		return nil, p.errs.sorted()
+	}
+	if at := invalidUTF8(src); at >= 0 {
+		line := 1 + strings.Count(src[:at], "\n")
+		p.errs.add(name, line, at-strings.LastIndexByte(src[:at], '\n')-1, fmt.Sprintf("byte %#02x is not UTF-8 text", src[at]))
 		return nil, p.errs.sorted()
 	}
 	if rest, ok := strings.CutPrefix(src, "\ufeff"); ok {
@@ -315,6 +321,19 @@ func (p *parser) noInstruction() {
 	p.match(p.grammar.root[p.style], 0, operands{})
 	col, msg := p.explain()
 	p.errorf(col, "%s", msg)
+}
+
+// invalidUTF8 returns the offset of the first byte of src that is not part of a UTF-8 character, or -1.
+func invalidUTF8(src string) int {
+	if utf8.ValidString(src) {
+		return -1
+	}
+	for i, r := range src {
+		if _, size := utf8.DecodeRuneInString(src[i:]); r == utf8.RuneError && size == 1 {
+			return i
+		}
+	}
+	return -1
 }
 
 const bytesDiffer = "the text and the bytes in front of it mean different instructions"

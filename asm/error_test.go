@@ -44,6 +44,9 @@ func TestErrors(t *testing.T) {
 
 // TestLimits holds the sizes that are refused, and that texts of those sizes are read in linear time.
 func TestLimits(t *testing.T) {
+	if _, err := Assemble("f", "r0 = 0\n\tl\xfb: exit", nil); err == nil || err.Error() != "f:2:3: byte 0xfb is not UTF-8 text" {
+		t.Errorf("text that is not UTF-8: %v", err)
+	}
 	if _, err := Assemble("f", strings.Repeat(" ", MaxSource+1), nil); err == nil || !strings.Contains(err.Error(), "f:1:1: the text is 16777217 bytes long") {
 		t.Errorf("long text: %v", err)
 	}
