@@ -25,6 +25,10 @@ classic:              spec isa helper golang.org/x/net/bpf
 internal/ir:          spec isa
 internal/mem:
 internal/interp:      internal/ir internal/mem helper spec isa
+internal/jit/amd64:   isa
+internal/jit:         internal/jit/amd64 internal/ir helper isa
+internal/execmem:     golang.org/x/sys/unix
+internal/jit/cabi:
 .:                    internal/ir internal/mem internal/interp helper progtype spec isa
 filter:               . classic helper spec isa golang.org/x/net/bpf
 internal/conformance: helper

@@ -1,0 +1,46 @@
+// Implements calls of System V functions from Go, and f1 and f3 of the example.
+
+#include "textflag.h"
+
+// func call(fn uintptr, a1, a2, a3, a4, a5 uint64) uint64
+//
+// The frame is the callee's stack: the stack pointer goes back up before the call, so that what the callee
+// pushes is inside it. The callee keeps RBP; Go's compiled code expects nothing of the other registers after
+// a call of an assembly function.
+TEXT ·call(SB), 0, $8192-56
+	MOVQ fn+0(FP), AX
+	MOVQ a1+8(FP), DI
+	MOVQ a2+16(FP), SI
+	MOVQ a3+24(FP), DX
+	MOVQ a4+32(FP), CX
+	MOVQ a5+40(FP), R8
+	ADDQ $8128, SP
+	CALL AX
+	SUBQ $8128, SP
+	MOVQ AX, ret+48(FP)
+	RET
+
+// f1() = f2(1), f2 called through a pointer.
+TEXT f1<>(SB), NOSPLIT|NOFRAME, $0-0
+	MOVL $1, DI
+	MOVQ ·f2(SB), AX
+	CALL AX
+	RET
+
+// f3(a, b) = a - b
+TEXT f3<>(SB), NOSPLIT|NOFRAME, $0-0
+	MOVQ DI, AX
+	SUBQ SI, AX
+	RET
+
+// func f1Addr() uintptr
+TEXT ·f1Addr(SB), NOSPLIT, $0-8
+	LEAQ f1<>(SB), AX
+	MOVQ AX, ret+0(FP)
+	RET
+
+// func f3Addr() uintptr
+TEXT ·f3Addr(SB), NOSPLIT, $0-8
+	LEAQ f3<>(SB), AX
+	MOVQ AX, ret+0(FP)
+	RET
