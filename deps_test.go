@@ -24,11 +24,11 @@ helper:               spec
 classic:              spec isa helper golang.org/x/net/bpf
 internal/ir:          spec isa
 internal/mem:
-internal/interp:      internal/ir internal/mem helper spec isa
 internal/jit/amd64:   isa
 internal/jit:         internal/jit/amd64 internal/ir helper isa
 internal/execmem:     golang.org/x/sys/unix
 internal/jit/cabi:
+internal/interp:      internal/jit internal/jit/amd64 internal/execmem internal/ir internal/mem helper spec isa
 .:                    internal/ir internal/mem internal/interp helper progtype spec isa
 filter:               . classic helper spec isa golang.org/x/net/bpf
 internal/conformance: helper
@@ -36,7 +36,7 @@ internal/enginetest:  internal/conformance helper asm spec isa
 internal/kernel:      spec isa golang.org/x/sys/unix
 internal/capture:     spec github.com/gopacket/gopacket
 examples/gen:         github.com/gopacket/gopacket
-cmd/skep:             . asm classic filter helper spec isa internal/capture internal/conformance internal/kernel golang.org/x/net/bpf golang.org/x/term github.com/spf13/cobra
+cmd/skep:             . asm classic filter helper spec isa internal/capture internal/conformance internal/ir internal/jit internal/jit/amd64 internal/kernel golang.org/x/arch golang.org/x/net/bpf golang.org/x/term github.com/spf13/cobra
 `
 
 const modulePath = "github.com/skepbpf/skep"

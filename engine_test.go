@@ -20,6 +20,10 @@ func runner(engine skep.Engine) enginetest.Runner {
 	}
 }
 
+func TestJIT(t *testing.T) {
+	enginetest.Run(t, runner(skep.EngineJIT))
+}
+
 func TestInterpreter(t *testing.T) {
 	enginetest.Run(t, runner(skep.EngineInterp))
 }

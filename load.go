@@ -61,9 +61,6 @@ func Load(p *spec.Program, opts *Options) (*Program, error) {
 }
 
 func (prog *Program) load(p *spec.Program) error {
-	if prog.opts.Engine == EngineJIT {
-		return fmt.Errorf("%w: this version has no JIT, use the interpreter", ErrNotSupported)
-	}
 	if len(p.Maps) > 0 {
 		m := p.Maps[0]
 		return fmt.Errorf("%w: instruction %d refers to map %q, and this version has no maps", ErrNotSupported, m.Insn, m.Map)
@@ -95,6 +92,7 @@ func (prog *Program) load(p *spec.Program) error {
 		Entry:  entry,
 		Helper: func(id int32) *helper.Helper { return helpers[id] },
 		Loose:  prog.opts.ZeroUninitialized,
+		Native: prog.opts.Engine == EngineJIT,
 	})
 	return err
 }
@@ -188,10 +186,12 @@ func (prog *Program) Type() spec.ProgramType { return prog.typ.Type }
 
 // Engine returns the engine that runs the program, and why it is that one.
 func (prog *Program) Engine() (Engine, string) {
-	if prog.opts.Engine == EngineInterp {
-		return EngineInterp, "asked for"
+	switch prog.opts.Engine {
+	case EngineAuto:
+		return EngineInterp, "it checks more than the JIT, which is new"
+	default:
+		return prog.opts.Engine, "asked for"
 	}
-	return EngineInterp, "this version has no JIT"
 }
 
 // Verified reports whether the program was proved safe, so that it runs without checks. No program is yet.

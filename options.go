@@ -12,11 +12,13 @@ import (
 type Engine uint8
 
 const (
-	// EngineAuto is the fastest engine that the program and the machine allow.
+	// EngineAuto leaves the choice to Load. It is the interpreter, as long as the JIT is new.
 	EngineAuto Engine = iota
 	// EngineInterp runs one instruction at a time, everywhere.
 	EngineInterp
-	// EngineJIT compiles to machine code.
+	// EngineJIT compiles to machine code, on linux/amd64. The code checks every memory access. It does not
+	// watch what has been written: stack bytes that nothing has written read as zero, and programs in which
+	// that might happen to a register are refused.
 	EngineJIT
 )
 

@@ -55,8 +55,8 @@ func compute(rounds int, only string) error {
 		fmt.Println("kernel: left out:", noKernel)
 	}
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(out, "program\tinstructions\tinterpreter ns/insn\tkernel JIT ns/insn\tratio\t")
-	var ours, ratios geomean
+	fmt.Fprintln(out, "program\tinstructions\tinterpreter ns/insn\tJIT ns/insn\tkernel JIT ns/insn\tinterpreter / kernel\tJIT / kernel\t")
+	var ours, jits, ratios, jitRatios geomean
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".o")
 		if only != "" && name != only {
@@ -70,13 +70,20 @@ func compute(rounds int, only string) error {
 		if err != nil {
 			return err
 		}
-		inst, mem := prog.NewInstance(), memory()
+		compiled, err := skep.Load(&spec.Program{Name: name, Insns: code}, &skep.Options{Engine: skep.EngineJIT})
+		if err != nil {
+			return err
+		}
+		inst, fast, mem := prog.NewInstance(), compiled.NewInstance(), memory()
 		want, err := inst.Run(mem)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		wantMem := bytes.Clone(inst.Data())
 		insns := float64(inst.Insns())
+		if got, err := fast.Run(mem); err != nil || got != want || fast.Insns() != inst.Insns() || !bytes.Equal(fast.Data(), wantMem) {
+			return fmt.Errorf("%s: the JIT gives %#x (%v) in %d instructions, the interpreter %#x in %d", name, got, err, fast.Insns(), want, inst.Insns())
+		}
 
 		var k *kernel.Func
 		remark := "-"
@@ -87,10 +94,11 @@ func compute(rounds int, only string) error {
 				return fmt.Errorf("%s: the kernel gives %#x (%v), the interpreter %#x", name, got, err, want)
 			}
 		}
-		var interp best
+		var interp, jit best
 		kernelNS := 0.0
 		for range rounds {
 			interp.measure(func() { inst.Run(mem) })
+			jit.measure(func() { fast.Run(mem) })
 			if k == nil {
 				continue
 			}
@@ -105,15 +113,18 @@ func compute(rounds int, only string) error {
 			}
 		}
 		ours.add(interp.ns / insns)
-		ratio := "-"
+		jits.add(jit.ns / insns)
+		ratio, jitRatio := "-", "-"
 		if k != nil {
 			remark = fmt.Sprintf("%.2f", kernelNS/insns)
 			ratio = fmt.Sprintf("%.1f", interp.ns/kernelNS)
+			jitRatio = fmt.Sprintf("%.1f", jit.ns/kernelNS)
 			ratios.add(interp.ns / kernelNS)
+			jitRatios.add(jit.ns / kernelNS)
 			k.Close()
 		}
-		fmt.Fprintf(out, "%s\t%.0f\t%.2f\t%s\t%s\t\n", name, insns, interp.ns/insns, remark, ratio)
+		fmt.Fprintf(out, "%s\t%.0f\t%.2f\t%.2f\t%s\t%s\t%s\t\n", name, insns, interp.ns/insns, jit.ns/insns, remark, ratio, jitRatio)
 	}
-	fmt.Fprintf(out, "geometric mean\t\t%s\t\t%s\t\n", &ours, &ratios)
+	fmt.Fprintf(out, "geometric mean\t\t%s\t%s\t\t%s\t%s\t\n", &ours, &jits, &ratios, &jitRatios)
 	return out.Flush()
 }

@@ -56,8 +56,8 @@ func filters(rounds int, only string) error {
 	}
 	fmt.Println()
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(out, "filter, ns a packet\tinsns\tinstance\tdrop-in VM\tx/net/bpf\tkernel JIT\t")
-	var insts, vms, xnets geomean
+	fmt.Fprintln(out, "filter, ns a packet\tinsns\tinterpreter\tdrop-in VM\tJIT\tx/net/bpf\tkernel JIT\t")
+	var insts, vms, jits, xnets geomean
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".bpf")
 		if only != "" && name != only {
@@ -84,18 +84,23 @@ func filters(rounds int, only string) error {
 		if err != nil {
 			return err
 		}
-		inst := f.Program().NewInstance()
+		compiled, err := filter.New(raw, &skep.Options{Engine: skep.EngineJIT})
+		if err != nil {
+			return err
+		}
+		inst, fast := f.Program().NewInstance(), compiled.Program().NewInstance()
 		executed := uint64(0)
 		for _, p := range pkts {
 			want, _ := theirs.Run(p)
 			got, _ := ours.Run(p)
 			r0, err := inst.Run(p)
 			executed += inst.Insns()
-			if err != nil || got != want || int(uint32(r0)) != want {
-				return fmt.Errorf("%s: verdicts %d, %d (%v), x/net/bpf %d", name, got, r0, err, want)
+			r1, err1 := fast.Run(p)
+			if err != nil || err1 != nil || got != want || int(uint32(r0)) != want || r1 != r0 {
+				return fmt.Errorf("%s: verdicts %d, %d (%v), %d (%v), x/net/bpf %d", name, got, r0, err, r1, err1, want)
 			}
 		}
-		var a, b, c best
+		var a, b, c, d best
 		for range rounds {
 			a.measure(func() {
 				for _, p := range pkts {
@@ -105,6 +110,11 @@ func filters(rounds int, only string) error {
 			b.measure(func() {
 				for _, p := range pkts {
 					ours.Run(p)
+				}
+			})
+			d.measure(func() {
+				for _, p := range pkts {
+					fast.Run(p)
 				}
 			})
 			c.measure(func() {
@@ -121,9 +131,10 @@ func filters(rounds int, only string) error {
 		insts.add(a.ns / n)
 		vms.add(b.ns / n)
 		xnets.add(c.ns / n)
-		fmt.Fprintf(out, "%s\t%.1f\t%.1f\t%.1f\t%.1f\t%s\t\n", name, float64(executed)/n, a.ns/n, b.ns/n, c.ns/n, k)
+		jits.add(d.ns / n)
+		fmt.Fprintf(out, "%s\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%s\t\n", name, float64(executed)/n, a.ns/n, b.ns/n, d.ns/n, c.ns/n, k)
 	}
-	fmt.Fprintf(out, "geometric mean\t\t%s\t%s\t%s\t\t\n", &insts, &vms, &xnets)
+	fmt.Fprintf(out, "geometric mean\t\t%s\t%s\t%s\t%s\t\t\n", &insts, &vms, &jits, &xnets)
 	return out.Flush()
 }
 

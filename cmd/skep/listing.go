@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"encoding/hex"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -39,22 +41,36 @@ type disInsn struct {
 	Text    string `json:"text"`
 }
 
-// disJSON prints an object an instruction. Jumps show distances, for labels have no lines here.
-func disJSON(cmd *cobra.Command, p *spec.Program, d asm.Dialect) error {
+// numberedLines returns the text of each instruction, by slot. Jumps show distances, for labels have no lines
+// here.
+func numberedLines(p *spec.Program, d asm.Dialect) (map[int]string, error) {
 	plain := *p
 	plain.Symbols, plain.Lines = nil, nil
 	text, err := asm.Disassemble(&plain, &asm.Options{Dialect: d, HelperName: helper.Name, Numbers: true})
 	if err != nil {
-		return err
+		return nil, err
 	}
+	lines := map[int]string{}
 	for line := range strings.Lines(text) {
 		number, rest, _ := strings.Cut(strings.TrimSpace(line), ": ")
 		i, err := strconv.Atoi(number)
 		if err != nil {
-			return fmt.Errorf("unexpected line %q", line)
+			return nil, fmt.Errorf("unexpected line %q", line)
 		}
+		lines[i] = rest
+	}
+	return lines, nil
+}
+
+// disJSON prints an object an instruction.
+func disJSON(cmd *cobra.Command, p *spec.Program, d asm.Dialect) error {
+	lines, err := numberedLines(p, d)
+	if err != nil {
+		return err
+	}
+	for _, i := range slices.Sorted(maps.Keys(lines)) {
 		n := min(isa.Linux.Slots(p.Insns[i].Code), len(p.Insns)-i)
-		out := disInsn{p.Name, i, hex.EncodeToString(isa.Encode(p.Insns[i : i+n])), rest}
+		out := disInsn{p.Name, i, hex.EncodeToString(isa.Encode(p.Insns[i : i+n])), lines[i]}
 		if err := jsonLine(cmd.OutOrStdout(), out); err != nil {
 			return err
 		}

@@ -26,6 +26,8 @@ type Options struct {
 	Resolve func(row *isa.Row, slot ir.Slot, imm uint64) (uint64, error)
 	// Loose lets the program read registers and stack bytes that nothing has written: they are zero.
 	Loose bool
+	// Native asks for machine code. Compile fails, with an error that wraps ErrNotSupported, where it cannot be had.
+	Native bool
 }
 
 // op is one instruction as the run loop reads it.
@@ -56,7 +58,8 @@ type Code struct {
 	ops     []op // and one more, so that a pointer behind the last stays inside
 	helpers []*helper.Helper
 	lookup  func(id int32) *helper.Helper
-	watch   bool // some register read may find no value
+	native  *native // nil: the run loop runs the program
+	watch   bool    // some register read may find no value
 	entry   ir.Regs
 	loose   bool
 }
@@ -74,6 +77,11 @@ func Compile(p *ir.Program, opts Options) (*Code, error) {
 	c.pair()
 	_, _, c.watch = p.Uninitialized(opts.Entry)
 	c.watch = c.watch && !opts.Loose
+	if opts.Native {
+		if err := c.goNative(); err != nil {
+			return nil, err
+		}
+	}
 	return c, nil
 }
 

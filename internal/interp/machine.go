@@ -121,9 +121,12 @@ func (m *Machine) loop() error {
 			return err
 		}
 		done := false
-		if careful {
+		switch {
+		case careful:
 			done, err = m.walk()
-		} else {
+		case m.code.native != nil:
+			done, err = m.runNative()
+		default:
 			done, err = m.run()
 		}
 		if done || err != nil {

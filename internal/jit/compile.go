@@ -41,28 +41,36 @@ type NativeFunc struct {
 // Compile compiles p for x86-64, in the System V convention: R1 to R5 are the arguments of the first
 // function, R0 its result. The code trusts the program.
 func Compile(p *ir.Program) (*Native, error) {
-	c := compiler{p: p, out: &Native{Insns: make([]int, len(p.Ins)), Funcs: make([]NativeFunc, len(p.Funcs))}}
+	c := compiler{p: p, regs: &amd64.Map, out: &Native{Insns: make([]int, len(p.Ins)), Funcs: make([]NativeFunc, len(p.Funcs))}}
 	if err := c.check(); err != nil {
 		return nil, err
 	}
 	// A label for each instruction, and two for each function: its entry and its epilogue.
 	c.code = amd64.NewCode(len(p.Ins) + 2*len(p.Funcs))
-	for range maxPasses {
-		c.code.Restart()
+	err := c.settle(func() {
 		for f := range p.Funcs {
 			c.function(f)
 		}
-		if c.code.Settled() {
-			c.out.Code, c.out.Calls = c.code.Bytes(), c.code.Calls
-			return c.out, nil
+	})
+	c.out.Code, c.out.Calls = c.code.Bytes(), c.code.Calls
+	return c.out, err
+}
+
+// settle writes the code until its jumps have settled.
+func (c *compiler) settle(write func()) error {
+	for range maxPasses {
+		c.code.Restart()
+		if write(); c.code.Settled() {
+			return nil
 		}
 	}
-	return nil, errors.New("jumps do not settle")
+	return errors.New("jumps do not settle")
 }
 
 type compiler struct {
 	p    *ir.Program
 	code *amd64.Code
+	regs *[isa.NumRegisters]amd64.Reg
 	out  *Native
 	fn   int         // function being written
 	used []amd64.Reg // that it saves
@@ -126,17 +134,13 @@ func (c *compiler) survey(f ir.Func) (budget int32) {
 // instruction writes one instruction.
 func (c *compiler) instruction(i ir.Index) {
 	in, row := &c.p.Ins[i], c.p.Row(i)
-	dst, src := amd64.Map[in.Dst], amd64.Map[in.Src]
-	wide, target := row.Width == 64, amd64.Label(in.Off)
+	dst, src := c.regs[in.Dst], c.regs[in.Src]
+	target := amd64.Label(in.Off)
 	switch row.Kind {
 	case isa.KindALU:
 		c.arithmetic(row, in, dst, src)
 	case isa.KindJump:
-		if row.From == isa.FromReg {
-			c.code.JumpIf(row.Fn, wide, dst, src, target)
-		} else {
-			c.code.JumpIfImm(row.Fn, wide, dst, int32(in.Imm), target)
-		}
+		c.jump(row, in, dst, src)
 	case isa.KindGoto:
 		if in.Off != int32(i)+1 {
 			c.code.Jump(target)
@@ -166,6 +170,15 @@ func (c *compiler) instruction(i ir.Index) {
 		if i+1 != c.p.Funcs[c.fn].End {
 			c.code.Jump(c.exit())
 		}
+	}
+}
+
+// jump writes a KindJump instruction.
+func (c *compiler) jump(row *isa.Row, in *ir.Ins, dst, src amd64.Reg) {
+	if row.From == isa.FromReg {
+		c.code.JumpIf(row.Fn, row.Width == 64, dst, src, amd64.Label(in.Off))
+	} else {
+		c.code.JumpIfImm(row.Fn, row.Width == 64, dst, int32(in.Imm), amd64.Label(in.Off))
 	}
 }
 

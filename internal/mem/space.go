@@ -51,6 +51,9 @@ type Space struct {
 	loose bool                            // unwritten stack reads as zero
 }
 
+// GranulesOffset is where in a Space its granules are, 256 in the order of their addresses, for machine code.
+const GranulesOffset = unsafe.Offsetof(Space{}.g)
+
 // Init makes the space ready: a stack with no frame in use and nothing else. If loose is set, stack bytes
 // that the program has not written read as zero, else reading them is a fault.
 func (s *Space) Init(loose bool) {

@@ -166,7 +166,7 @@ func (c *Code) divideNonZero(fn isa.Fn, w bool, dst Reg) {
 		c.Mov(w, RAX, dst)
 	}
 	if dst != RDX {
-		c.Mov(true, tmp2, RDX)
+		c.byte(0x52) // push rdx
 	}
 	if fn == isa.FnSDiv || fn == isa.FnSMod {
 		c.rex(w, 0, 0, false)
@@ -184,7 +184,7 @@ func (c *Code) divideNonZero(fn isa.Fn, w bool, dst Reg) {
 		c.Mov(w, tmp0, result)
 	}
 	if dst != RDX {
-		c.Mov(true, RDX, tmp2)
+		c.byte(0x5a) // pop rdx
 	}
 	if dst != RAX {
 		c.Mov(true, RAX, tmp1)

@@ -11,14 +11,21 @@ import (
 //
 // A jump is short or long depending on how far it goes, which depends on the length of the code between. So
 // code is written several times with the same calls: Restart begins the next time, with the places of labels
-// from the time before, until Settled says that nothing moved.
+// from the time before, until Settled says that nothing moved. Jumps are short until one is seen not to reach;
+// then it stays long, so that code only grows and no jump is longer than it must be.
 type Code struct {
 	buf    []byte
-	labels []int // offsets, of this pass as far as it has come, else of the last
+	labels []int  // offsets, of this pass as far as it has come, else of the last, or -1
+	long   []bool // of each jump, in their order
+	jumps  int    // written in this pass
+	passes int
 	moved  bool
-	first  bool
 	Calls  []Call
 }
+
+// patience is how many passes look for the shortest code. In each a single jump may be the one that grows, so
+// after them all are long, and code settles in a few passes more.
+const patience = 24
 
 // Label is a place in the code.
 type Label int
@@ -33,17 +40,21 @@ type Call struct {
 
 // NewCode returns empty code with n labels.
 func NewCode(n int) *Code {
-	c := &Code{labels: make([]int, n), first: true}
+	c := &Code{labels: make([]int, n)}
+	for i := range c.labels {
+		c.labels[i] = -1
+	}
 	return c
 }
 
 // Restart drops what was written and keeps what is known about labels.
 func (c *Code) Restart() {
-	c.buf, c.Calls, c.moved, c.first = c.buf[:0], c.Calls[:0], false, false
+	c.buf, c.Calls, c.moved, c.jumps = c.buf[:0], c.Calls[:0], false, 0
+	c.passes++
 }
 
 // Settled reports whether no label moved against the pass before.
-func (c *Code) Settled() bool { return !c.first && !c.moved }
+func (c *Code) Settled() bool { return !c.moved }
 
 // Bytes returns the code. It is valid until the next Restart.
 func (c *Code) Bytes() []byte { return c.buf }
@@ -186,9 +197,18 @@ func (c *Code) jcc(cc byte, l Label) { c.jumpTo(l, []byte{0x70 | cc}, []byte{0x0
 // Jump jumps to l.
 func (c *Code) Jump(l Label) { c.jumpTo(l, []byte{0xeb}, []byte{0xe9}) }
 
-// jumpTo writes the short form where the target, as last seen, is near enough.
+// jumpTo writes the short form as long as the target, as last seen, is near enough.
 func (c *Code) jumpTo(l Label, short, long []byte) {
-	if d := c.labels[l] - (len(c.buf) + len(short) + 1); !c.first && d >= math.MinInt8 && d <= math.MaxInt8 {
+	n := c.jumps
+	c.jumps++
+	if n == len(c.long) {
+		c.long = append(c.long, false)
+	}
+	d := c.labels[l] - (len(c.buf) + len(short) + 1)
+	if c.passes > patience || c.labels[l] >= 0 && (d < math.MinInt8 || d > math.MaxInt8) {
+		c.long[n] = true
+	}
+	if !c.long[n] {
 		c.byte(short...)
 		c.byte(byte(d))
 		return

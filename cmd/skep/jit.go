@@ -1,0 +1,139 @@
+// Implements the verb jit: a program's machine code.
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/skepbpf/skep/asm"
+	"github.com/skepbpf/skep/helper"
+	"github.com/skepbpf/skep/internal/ir"
+	"github.com/skepbpf/skep/internal/jit"
+	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/spec"
+)
+
+// jitFlags are the flags of jit.
+type jitFlags struct {
+	program, arch, abi, raw string
+	json                    bool
+}
+
+func jitCommand() *cobra.Command {
+	f := &jitFlags{}
+	cmd := &cobra.Command{
+		Use:   "jit PROG",
+		Short: "Show BPF and native code side by side",
+		Long: `Jit compiles a program and prints its machine code beside the BPF instructions that it comes from, with
+offsets and bytes in hex. The code is a function that a C caller could call: arguments in R1 to R5, the
+result in R0. An instruction with nothing beside it needs no code.
+
+Helpers may have any name: the listing shows the name where the code calls it. What is to be called has
+no address yet, so the four bytes that will hold the distance are zero, in the listing and in the bytes
+that --raw writes.
+
+Bytecode as a PROG, eight bytes an instruction, is recognised here without a flag.`,
+		Example: `  skep jit program.bpf
+  printf 'bpf_mov R2, R1\nbpf_add R1, 1\nbpf_call f3\nbpf_exit\n' | skep jit -
+  skep jit program.bpf --raw program.code
+  skep jit program.bpf --json`,
+		Args: exactly("PROG"),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.execute(cmd, args[0]) },
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.arch, "arch", "amd64", "`name` of the machine: amd64; arm64 is not made yet")
+	fl.StringVar(&f.abi, "abi", "c", "calling `convention`: c, as compilers of C have it; go is not made yet")
+	fl.StringVar(&f.raw, "raw", "", "write the code's bytes to this `file`, - for stdout, and no listing; distances of calls are zero")
+	fl.StringVar(&f.program, "program", "", "`name` of the program, if the file has several")
+	fl.BoolVar(&f.json, "json", false, "print a JSON object a machine instruction")
+	choices(cmd, "arch", "amd64", "arm64")
+	choices(cmd, "abi", "go", "c")
+	return cmd
+}
+
+func (f *jitFlags) execute(cmd *cobra.Command, file string) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	data, err := readFile(cmd, file)
+	if err != nil {
+		return err
+	}
+	// --raw is about the output here, so bytecode must be told by its looks: it is full of zeros.
+	bytecode := len(data)%isa.InstructionSize == 0 && bytes.IndexByte(data, 0) >= 0 && !bytes.HasPrefix(data, []byte("\x7fELF"))
+	s, err := recognise(file, data, bytecode, asm.Auto.String())
+	if err != nil {
+		return err
+	}
+	p, err := s.choose(f.program)
+	if err != nil {
+		return err
+	}
+	l, err := compile(p)
+	if err != nil {
+		return no(fmt.Errorf("%s: %w", s.file, err))
+	}
+	switch {
+	case f.raw != "":
+		return writeFile(cmd, f.raw, l.native.Code)
+	case f.json:
+		return l.printJSON(cmd.OutOrStdout())
+	}
+	return l.print(cmd.OutOrStdout())
+}
+
+// check refuses what is not known, and what is but not made.
+func (f *jitFlags) check() error {
+	switch {
+	case f.arch != "amd64" && f.arch != "arm64":
+		return usagef("unknown --arch %q: it is amd64 or arm64", f.arch)
+	case f.abi != "go" && f.abi != "c":
+		return usagef("unknown --abi %q: it is go or c", f.abi)
+	case f.arch != "amd64" || f.abi != "c":
+		return fmt.Errorf("--arch %s --abi %s: this version of skep only makes amd64 code in the C convention (--arch amd64 --abi c)", f.arch, f.abi)
+	case f.raw != "" && f.json:
+		return usagef("--raw writes bytes and --json a listing: choose one")
+	}
+	return nil
+}
+
+// firstUnknownHelper is the number of the first helper that has but a name.
+const firstUnknownHelper = 0x20000
+
+// compile compiles a program, whose helpers may have any name.
+func compile(p *spec.Program) (*jitListing, error) {
+	if len(p.Maps) > 0 {
+		return nil, fmt.Errorf("instruction %d refers to map %q, which code in the C convention cannot", p.Maps[0].Insn, p.Maps[0].Map)
+	}
+	numbered := *p
+	numbered.Insns = slices.Clone(p.Insns)
+	names := map[int32]string{}
+	ids := map[string]int32{}
+	for _, c := range p.Calls {
+		if c.Insn < 0 || c.Insn >= len(p.Insns) {
+			return nil, fmt.Errorf("call of %q at instruction %d, which is outside the program", c.Helper, c.Insn)
+		}
+		id, ok := helper.ID(c.Helper)
+		if !ok {
+			if id, ok = ids[c.Helper]; !ok {
+				id = firstUnknownHelper + int32(len(ids))
+			}
+			ids[c.Helper], names[id] = id, c.Helper
+		}
+		numbered.Insns[c.Insn].Imm = id
+	}
+	decoded, err := ir.Decode(&numbered, ir.Options{})
+	if err != nil {
+		return nil, err
+	}
+	native, err := jit.Compile(decoded)
+	if err != nil {
+		return nil, err
+	}
+	text, err := numberedLines(p, asm.Assign)
+	return &jitListing{program: p, decoded: decoded, native: native, names: names, text: text}, err
+}

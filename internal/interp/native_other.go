@@ -1,0 +1,10 @@
+// Implements the absence of machine code.
+
+//go:build !(linux && amd64)
+
+package interp
+
+// nativeHost tells that machine code cannot be run.
+const nativeHost = false
+
+func enter(*Machine, uintptr) uint32 { panic("interp: no machine code on this system") }
