@@ -1,7 +1,14 @@
+//go:build linux
+
 package jit_test
 
 import (
+	"bytes"
 	"math/rand/v2"
+	"runtime"
+	"runtime/debug"
+	"runtime/pprof"
+	"sync"
 	"testing"
 
 	"github.com/skepbpf/skep/internal/jit"
@@ -101,4 +108,62 @@ func TestMissionS24FullWidthResultNative(t *testing.T) {
 	if got := cabi.Call(addr); got != 0xdeadbeefcafebabe {
 		t.Errorf("the result is %#x", got)
 	}
+}
+
+// TestMissionS19CallerSaved runs programs that write every register, with markers in those that belong to
+// the caller, while collections and a profile go on.
+func TestMissionS19CallerSaved(t *testing.T) {
+	n := compileText(t, `
+		r6 = 6
+		r7 = 7
+		r8 = 8
+		r9 = 9
+		r0 = 3000
+	next:
+		r6 += r0
+		r7 ^= r6
+		r8 -= r7
+		r9 *= r8
+		r0 -= 1
+		if r0 != 0 goto next
+		call half
+		r0 += r9
+		exit
+	half:
+		r6 = 1
+		r9 = 2
+		r7 = r9
+		r8 = r6
+		r0 = 0
+		exit`)
+	code, err := place(n, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer code.Close()
+	defer debug.SetGCPercent(debug.SetGCPercent(1))
+	var profile bytes.Buffer
+	if pprof.StartCPUProfile(&profile) == nil {
+		defer pprof.StopCPUProfile()
+	}
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				runtime.GC()
+			}
+		}
+	})
+	for range 20_000 {
+		if !cabi.Preserves(code.Addr()) {
+			t.Error("a register of the caller has changed")
+			break
+		}
+	}
+	close(stop)
+	wg.Wait()
 }

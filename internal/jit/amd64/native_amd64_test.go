@@ -68,7 +68,7 @@ func build(t testing.TB, f func(c *amd64.Code)) native {
 }
 
 // run runs the code from one state and compares what it leaves with another.
-func (n native) run(t testing.TB, what string, before, after *state) {
+func (n native) run(t testing.TB, before, after *state, what string, args ...any) {
 	t.Helper()
 	*st = *before
 	cabi.Call(n.code.Addr(), uint64(uintptr(unsafe.Pointer(st))))
@@ -76,6 +76,7 @@ func (n native) run(t testing.TB, what string, before, after *state) {
 	if *st == *after {
 		return
 	}
+	what = fmt.Sprintf(what, args...)
 	for r, v := range st.regs {
 		if v != after.regs[r] {
 			t.Errorf("%s: %s is %#x, want %#x (was %#x)", what, name(64, amd64.Reg(r)), v, after.regs[r], before.regs[r])
@@ -95,6 +96,12 @@ func (n native) close(t testing.TB) {
 
 // fresh returns a state with a different value in each place.
 func fresh() *state {
+	s := *start
+	return &s
+}
+
+// start is what fresh returns a copy of.
+var start = func() *state {
 	s := new(state)
 	for i := range s.regs {
 		s.regs[i] = 0x0101010101010101*uint64(i+1) ^ 0x8000000080000000
@@ -103,7 +110,7 @@ func fresh() *state {
 		s.mem[i] = 0x1111111111111111*uint64(i+5) + 0xf
 	}
 	return s
-}
+}()
 
 var values = []uint64{0, 1, 2, 7, 31, 32, 33, 63, 64, 0x7f, 0x80, 0xffff8000, math.MaxInt32, 1 << 31, math.MaxUint32, 1 << 32,
 	1<<32 + 1, 0x123456789abcdef0, math.MaxInt64, 1 << 63, 1<<63 + 1<<31, 1<<64 - 1<<31, math.MaxUint64 - 1, math.MaxUint64}
@@ -181,7 +188,7 @@ func TestNativeALU(t *testing.T) {
 					before.regs[src] = b
 					after := *before
 					after.regs[dst] = isa.EvalALU(r, before.regs[dst], b)
-					n.run(t, fmt.Sprintf("%v %s, %s of %#x, %#x", r.Op, name(64, dst), name(64, src), a, b), before, &after)
+					n.run(t, before, &after, "%v %s, %s of %#x, %#x", r.Op, name(64, dst), name(64, src), a, b)
 				}
 			}
 		})
@@ -202,7 +209,7 @@ func TestNativeALUImm(t *testing.T) {
 					before.regs[dst] = a
 					after := *before
 					after.regs[dst] = isa.EvalALU(r, a, uint64(int64(v)))
-					n.run(t, fmt.Sprintf("%v %s, %d of %#x", r.Op, name(64, dst), v, a), before, &after)
+					n.run(t, before, &after, "%v %s, %d of %#x", r.Op, name(64, dst), v, a)
 				}
 				n.close(t)
 			}
@@ -221,7 +228,7 @@ func TestNativeJump(t *testing.T) {
 		if isa.EvalJump(r, before.regs[a], y) {
 			after.took = 1
 		}
-		n.run(t, fmt.Sprintf("%v %s, %s of %#x, %#x", r.Op, name(64, a), name(64, b), x, y), before, &after)
+		n.run(t, before, &after, "%v %s, %s of %#x, %#x", r.Op, name(64, a), name(64, b), x, y)
 	}
 	rows(t, func(r *isa.Row) {
 		w := r.Width == 64
@@ -274,7 +281,7 @@ func TestNativeAtomic(t *testing.T) {
 						case r.Fetch:
 							after.regs[src] = old & mask
 						}
-						n.run(t, fmt.Sprintf("%v [%s], %s", r.Op, name(64, base), name(64, src)), before, &after)
+						n.run(t, before, &after, "%v [%s], %s", r.Op, name(64, base), name(64, src))
 					}
 				}
 				n.close(t)
@@ -315,7 +322,7 @@ func TestNativeMemory(t *testing.T) {
 					default:
 						after.mem[1] = before.mem[1]&^mask | uint64(int64(v))&mask
 					}
-					n.run(t, fmt.Sprintf("%v %s, %s, offset %d", r.Op, name(64, dst), name(64, src), off), before, &after)
+					n.run(t, before, &after, "%v %s, %s, offset %d", r.Op, name(64, dst), name(64, src), off)
 					n.close(t)
 					if r.From != isa.FromImm {
 						break // v does not matter
@@ -334,7 +341,7 @@ func TestNativeMovImm(t *testing.T) {
 				before := fresh()
 				after := *before
 				after.regs[dst] = v
-				n.run(t, fmt.Sprintf("%s = %#x", name(64, dst), v), before, &after)
+				n.run(t, before, &after, "%s = %#x", name(64, dst), v)
 				n.close(t)
 			}
 		}
@@ -383,5 +390,5 @@ func TestNativeFrame(t *testing.T) {
 	before := fresh()
 	after := *before
 	after.regs[amd64.RAX] = budget
-	n.run(t, "frame", before, &after)
+	n.run(t, before, &after, "frame")
 }

@@ -14,6 +14,13 @@ func Call(fn uintptr, args ...uint64) uint64 {
 //go:noescape
 func call(fn uintptr, a1, a2, a3, a4, a5 uint64) uint64
 
+// Preserves calls the function at fn and reports whether RBX and R12 to R15 have come back as they went, which
+// the convention demands.
+func Preserves(fn uintptr) bool { return preserves(fn) == 1 }
+
+//go:noescape
+func preserves(fn uintptr) uint64
+
 func f1Addr() uintptr
 func f3Addr() uintptr
 
