@@ -5,6 +5,7 @@ package interp
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/internal/ir"
@@ -60,6 +61,7 @@ type Code struct {
 	lookup  func(id int32) *helper.Helper
 	native  *native // nil: the run loop runs the program
 	watch   bool    // some register read may find no value
+	plain   bool    // no instruction names R10 or enters a function: the stack need not be made ready
 	entry   ir.Regs
 	loose   bool
 }
@@ -74,6 +76,9 @@ func Compile(p *ir.Program, opts Options) (*Code, error) {
 			return nil, fmt.Errorf("instruction %d: %w", p.Slots[i], err)
 		}
 	}
+	c.plain = !slices.ContainsFunc(p.Ins, func(in ir.Ins) bool {
+		return in.Op == isa.CallLocal || isa.Register(in.Dst) == isa.R10 || isa.Register(in.Src) == isa.R10
+	})
 	c.pair()
 	_, _, c.watch = p.Uninitialized(opts.Entry)
 	c.watch = c.watch && !opts.Loose

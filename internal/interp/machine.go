@@ -79,7 +79,7 @@ type frame struct {
 // NewMachine returns a machine for c, with a fresh address space.
 func NewMachine(c *Code) *Machine {
 	m := &Machine{code: c}
-	m.Space.Init(c.loose)
+	m.Space.Init(c.loose) // a plain program stays without a stack, also if it makes up the address of one
 	m.Call.Memory = &m.Space
 	return m
 }
@@ -99,8 +99,10 @@ func (m *Machine) Run(ctx context.Context, limit uint64, r1, r2 uint64) (uint64,
 	m.base = uintptr(m.ip)
 	m.depth, m.budget = 0, LoopBudget
 	m.init = m.code.entry | 1<<isa.R10
-	m.Space.Reset()
-	m.mem, m.set = m.Space.Frame()
+	if !m.code.plain {
+		m.Space.Reset()
+		m.mem, m.set = m.Space.Frame()
+	}
 	err := m.loop()
 	m.straight(m.ip)
 	return m.r[0], err

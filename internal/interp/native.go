@@ -13,6 +13,7 @@ import (
 	"github.com/skepbpf/skep/internal/jit"
 	"github.com/skepbpf/skep/internal/jit/amd64"
 	"github.com/skepbpf/skep/internal/mem"
+	"github.com/skepbpf/skep/isa"
 )
 
 // native is the machine code of a program.
@@ -87,6 +88,9 @@ func (m *Machine) runNative() (done bool, err error) {
 			return false, nil
 		}
 		m.ip = unsafe.Pointer(&m.code.ops[i+1])
+		if in.code == isa.Exit && m.depth == 0 {
+			return true, nil
+		}
 		if done, err := m.step(in); done || err != nil {
 			return done, err
 		}
