@@ -11,6 +11,7 @@ import (
 
 	"github.com/skepbpf/skep/asm"
 	"github.com/skepbpf/skep/helper"
+	"github.com/skepbpf/skep/internal/interp"
 	"github.com/skepbpf/skep/internal/ir"
 	"github.com/skepbpf/skep/internal/jit"
 	"github.com/skepbpf/skep/isa"
@@ -29,8 +30,11 @@ func jitCommand() *cobra.Command {
 		Use:   "jit PROG",
 		Short: "Show BPF and native code side by side",
 		Long: `Jit compiles a program and prints its machine code beside the BPF instructions that it comes from, with
-offsets and bytes in hex. The code is a function that a C caller could call: arguments in R1 to R5, the
-result in R0. An instruction with nothing beside it needs no code.
+offsets and bytes in hex. An instruction with nothing beside it needs no code.
+
+With --abi c the code is a function that a C caller could call: arguments in R1 to R5, the result in R0, and
+nothing in it checks anything. With --abi go it is what --engine jit runs: it checks every access and
+returns to Skep, with a number in r11, for what it does not do itself; r12 points to the machine's state.
 
 Helpers may have any name: the listing shows the name where the code calls it. What is to be called has
 no address yet, so the four bytes that will hold the distance are zero, in the listing and in the bytes
@@ -46,7 +50,7 @@ Bytecode as a PROG, eight bytes an instruction, is recognised here without a fla
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&f.arch, "arch", "amd64", "`name` of the machine: amd64; arm64 is not made yet")
-	fl.StringVar(&f.abi, "abi", "c", "calling `convention`: c, as compilers of C have it; go is not made yet")
+	fl.StringVar(&f.abi, "abi", "c", "`convention`: c, a function that C can call; go, the sandboxed code that --engine jit runs")
 	fl.StringVar(&f.raw, "raw", "", "write the code's bytes to this `file`, - for stdout, and no listing; distances of calls are zero")
 	fl.StringVar(&f.program, "program", "", "`name` of the program, if the file has several")
 	fl.BoolVar(&f.json, "json", false, "print a JSON object a machine instruction")
@@ -73,7 +77,7 @@ func (f *jitFlags) execute(cmd *cobra.Command, file string) error {
 	if err != nil {
 		return err
 	}
-	l, err := compile(p)
+	l, err := compile(p, f.abi == "go")
 	if err != nil {
 		return no(fmt.Errorf("%s: %w", s.file, err))
 	}
@@ -93,8 +97,8 @@ func (f *jitFlags) check() error {
 		return usagef("unknown --arch %q: it is amd64 or arm64", f.arch)
 	case f.abi != "go" && f.abi != "c":
 		return usagef("unknown --abi %q: it is go or c", f.abi)
-	case f.arch != "amd64" || f.abi != "c":
-		return fmt.Errorf("--arch %s --abi %s: this version of skep only makes amd64 code in the C convention (--arch amd64 --abi c)", f.arch, f.abi)
+	case f.arch != "amd64":
+		return fmt.Errorf("--arch %s: this version of skep only makes amd64 code", f.arch)
 	case f.raw != "" && f.json:
 		return usagef("--raw writes bytes and --json a listing: choose one")
 	}
@@ -104,10 +108,11 @@ func (f *jitFlags) check() error {
 // firstUnknownHelper is the number of the first helper that has but a name.
 const firstUnknownHelper = 0x20000
 
-// compile compiles a program, whose helpers may have any name.
-func compile(p *spec.Program) (*jitListing, error) {
+// compile compiles a program, whose helpers may have any name: sandboxed, as Skep itself runs it, or as a
+// function in the C convention.
+func compile(p *spec.Program, sandboxed bool) (*jitListing, error) {
 	if len(p.Maps) > 0 {
-		return nil, fmt.Errorf("instruction %d refers to map %q, which code in the C convention cannot", p.Maps[0].Insn, p.Maps[0].Map)
+		return nil, fmt.Errorf("instruction %d refers to map %q, and this version of skep has no maps", p.Maps[0].Insn, p.Maps[0].Map)
 	}
 	numbered := *p
 	numbered.Insns = slices.Clone(p.Insns)
@@ -130,10 +135,19 @@ func compile(p *spec.Program) (*jitListing, error) {
 	if err != nil {
 		return nil, err
 	}
-	native, err := jit.Compile(decoded)
+	text, err := numberedLines(p, asm.Assign)
 	if err != nil {
 		return nil, err
 	}
-	text, err := numberedLines(p, asm.Assign)
-	return &jitListing{program: p, decoded: decoded, native: native, names: names, text: text}, err
+	l := &jitListing{program: p, decoded: decoded, sandboxed: sandboxed, names: names, text: text}
+	if !sandboxed {
+		l.native, err = jit.Compile(decoded)
+		return l, err
+	}
+	code, err := interp.MachineCode(decoded)
+	if err != nil {
+		return nil, err
+	}
+	l.native = code.Native(decoded)
+	return l, nil
 }

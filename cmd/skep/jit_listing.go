@@ -14,16 +14,18 @@ import (
 	"github.com/skepbpf/skep/internal/ir"
 	"github.com/skepbpf/skep/internal/jit"
 	"github.com/skepbpf/skep/internal/jit/amd64"
+	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/spec"
 )
 
 // jitListing is a compiled program with what it takes to show it.
 type jitListing struct {
-	program *spec.Program
-	decoded *ir.Program
-	native  *jit.Native
-	names   map[int32]string // of helpers that have no number of their own
-	text    map[int]string   // of BPF instructions, by slot
+	program   *spec.Program
+	decoded   *ir.Program
+	native    *jit.Native
+	sandboxed bool
+	names     map[int32]string // of helpers that have no number of their own
+	text      map[int]string   // of BPF instructions, by slot
 }
 
 // codePart is a stretch of code with one origin: a BPF instruction, or none but a title.
@@ -36,7 +38,10 @@ type codePart struct {
 // parts splits the code of function n.
 func (l *jitListing) parts(n int) []codePart {
 	f, code := l.decoded.Funcs[n], l.native.Funcs[n]
-	out := []codePart{{"prologue", -1, code.Start, code.Body}}
+	var out []codePart
+	if code.Body > code.Start {
+		out = append(out, codePart{"prologue", -1, code.Start, code.Body})
+	}
 	for i := f.Entry; i < f.End; i++ {
 		end := code.Tail
 		if i+1 < f.End {
@@ -45,7 +50,13 @@ func (l *jitListing) parts(n int) []codePart {
 		slot := int(l.decoded.Slots[i])
 		out = append(out, codePart{fmt.Sprintf("%4d: %s", slot, l.text[slot]), slot, l.native.Insns[i], end})
 	}
-	out = append(out, codePart{"epilogue", -1, code.Tail, code.End})
+	tail := "epilogue"
+	if l.sandboxed {
+		tail = "ways out"
+	}
+	if code.End > code.Tail {
+		out = append(out, codePart{tail, -1, code.Tail, code.End})
+	}
 	next := len(l.native.Code)
 	if n+1 < len(l.native.Funcs) {
 		next = l.native.Funcs[n+1].Start
@@ -113,7 +124,7 @@ func (l *jitListing) machineText(in x86asm.Inst, at int) string {
 			in.Args[i] = m
 		}
 	}
-	text := x86asm.GNUSyntax(in, uint64(at), nil)
+	text := strings.ReplaceAll(x86asm.GNUSyntax(in, uint64(at), nil), ",%riz,1", "") // which stands for no index
 	if in.Op == x86asm.MOVSXD {
 		text = strings.Replace(text, "movsxd", "movslq", 1) // the name in this syntax
 	}
@@ -137,9 +148,9 @@ func (l *jitListing) machineText(in x86asm.Inst, at int) string {
 }
 
 // registerMap is a line that says which machine register holds which BPF register.
-func registerMap() string {
-	names := make([]string, len(amd64.Map))
-	for r, m := range amd64.Map {
+func registerMap(registers [isa.NumRegisters]amd64.Reg) string {
+	names := make([]string, len(registers))
+	for r, m := range registers {
 		names[r] = fmt.Sprintf("R%d %s", r, strings.ToLower((x86asm.RAX + x86asm.Reg(m)).String()))
 	}
 	return strings.Join(names, ", ")
@@ -147,7 +158,11 @@ func registerMap() string {
 
 // print prints the listing for people.
 func (l *jitListing) print(w io.Writer) error {
-	fmt.Fprintf(w, "; x86-64, C convention; %s\n", registerMap())
+	if l.sandboxed {
+		fmt.Fprintf(w, "; x86-64, sandboxed; %s\n", registerMap(amd64.SandboxMap))
+	} else {
+		fmt.Fprintf(w, "; x86-64, C convention; %s\n", registerMap(amd64.Map))
+	}
 	var rows [][]string
 	for n := range l.native.Funcs {
 		rows = append(rows, []string{l.function(n) + ":"})

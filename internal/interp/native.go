@@ -45,6 +45,11 @@ var layout = func() *amd64.Layout {
 	}
 }()
 
+// MachineCode returns the machine code that a program runs by, for listings.
+func MachineCode(p *ir.Program) (*jit.Sandboxed, error) {
+	return jit.CompileSandboxed(p, layout, int32(opSize))
+}
+
 // goNative compiles the program to machine code. Code that does not watch registers and stack bytes needs a
 // program that reads no register without a value; the stack it gets is zero.
 func (c *Code) goNative() error {
@@ -55,7 +60,7 @@ func (c *Code) goNative() error {
 		at, regs, _ := c.prog.Uninitialized(c.entry)
 		return fmt.Errorf("%w: machine code for a program whose instruction %d may read a register without a value (%#x)", ErrNotSupported, c.prog.Slots[at], regs)
 	}
-	s, err := jit.CompileSandboxed(c.prog, layout, int32(opSize))
+	s, err := MachineCode(c.prog)
 	if err != nil {
 		return err
 	}

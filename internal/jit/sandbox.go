@@ -25,6 +25,25 @@ type Sandboxed struct {
 	Code  []byte
 	Entry []uint32   // offset at which each instruction starts
 	First []ir.Index // first instruction of each instruction's block
+	Ways  int        // offset at which the ways out start, which belong to no instruction
+}
+
+// Native returns the code in the form of stand-alone code, for listings. Functions have no prologue, and
+// the ways out are the last one's tail.
+func (s *Sandboxed) Native(p *ir.Program) *Native {
+	n := &Native{Code: s.Code, Insns: make([]int, len(s.Entry)), Funcs: make([]NativeFunc, len(p.Funcs))}
+	for i, off := range s.Entry {
+		n.Insns[i] = int(off)
+	}
+	for i, f := range p.Funcs {
+		start, end := n.Insns[f.Entry], s.Ways
+		if i+1 < len(p.Funcs) {
+			end = n.Insns[p.Funcs[i+1].Entry]
+		}
+		n.Funcs[i] = NativeFunc{Start: start, Body: start, Tail: end, End: end}
+	}
+	n.Funcs[len(n.Funcs)-1].End = len(s.Code)
+	return n
 }
 
 // CompileSandboxed compiles p for x86-64. opSize is what the count grows by for an instruction.
@@ -66,6 +85,7 @@ func (s *sandbox) write() {
 	for b := range s.p.Blocks {
 		s.block(b, isHead[b])
 	}
+	s.out.Ways = s.code.Len()
 	for _, i := range s.slow {
 		s.code.Bind(s.slowLabel(i))
 		s.code.Leave(uint32(i) * 2)
