@@ -29,6 +29,7 @@ type Instance struct {
 	buffer  []byte      // copy of the data that the program may change
 	data    []byte      // what the program sees: buffer, or the caller's slice if it cannot be changed
 	packet  spec.Packet // for runs on bytes alone
+	bare    bool        // the packet has no metadata
 	mapped  bool        // the context is in the address space
 }
 
@@ -51,7 +52,10 @@ func (i *Instance) Run(data []byte) (uint64, error) {
 }
 
 // RunPacket is Run on a packet with metadata.
-func (i *Instance) RunPacket(p *spec.Packet) (uint64, error) { return i.run(p) }
+func (i *Instance) RunPacket(p *spec.Packet) (uint64, error) {
+	i.bare = false
+	return i.run(p)
+}
 
 // Insns returns how many instructions the last run executed. A wide instruction counts once.
 func (i *Instance) Insns() uint64 { return i.m.Count() }
@@ -60,7 +64,7 @@ func (i *Instance) Insns() uint64 { return i.m.Count() }
 func (i *Instance) Data() []byte { return i.data }
 
 func (i *Instance) plainPacket(data []byte) *spec.Packet {
-	i.packet = spec.Packet{Data: data}
+	i.packet, i.bare = spec.Packet{Data: data}, true
 	return &i.packet
 }
 
@@ -127,20 +131,29 @@ func (i *Instance) setContext(p *spec.Packet) error {
 		i.mapped = false
 	case i.given != nil && len(i.given) != l.Size:
 		return fmt.Errorf("the context is %d bytes long, and struct %s has %d", len(i.given), l.Name, l.Size)
+	case i.bare && i.given == nil:
+		copy(i.context, i.prog.blank)
+		i.fill(i.prog.sizes, p)
 	default:
 		clear(i.context)
 		copy(i.context, i.given)
-		for _, f := range i.prog.filled {
-			if i.given == nil || f.from >= progtype.DataStart {
-				binary.LittleEndian.PutUint32(i.context[f.off:], i.field(f.from, p))
-			}
+		if i.given == nil {
+			i.fill(i.prog.filled, p)
 		}
+		i.fill(i.prog.pointers, p)
 	}
 	if i.mapped {
 		return nil
 	}
 	i.mapped = true
 	return i.m.Space.Map(mem.Context, i.context, l == nil)
+}
+
+// fill fills in some fields of the context.
+func (i *Instance) fill(fields []filled, p *spec.Packet) {
+	for _, f := range fields {
+		binary.LittleEndian.PutUint32(i.context[f.off:], i.field(f.from, p))
+	}
 }
 
 // field returns the value of a context field.

@@ -3,6 +3,7 @@
 package skep
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/internal/interp"
 	"github.com/skepbpf/skep/internal/ir"
+	"github.com/skepbpf/skep/internal/mem"
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/progtype"
 	"github.com/skepbpf/skep/spec"
@@ -24,8 +26,12 @@ type Program struct {
 	code *interp.Code
 	pool sync.Pool // of *Instance
 
-	blind  bool     // the program cannot look into its context
-	filled []filled // what a run fills in there
+	blind bool // the program cannot look into its context
+
+	// What a run fills in there: metadata, pointers to the packet, and what depends on the packet's size
+	// alone. blank is the context of a packet of no bytes and no metadata.
+	filled, pointers, sizes []filled
+	blank                   []byte
 }
 
 // filled is a context field that does not stay zero.
@@ -49,15 +55,33 @@ func Load(p *spec.Program, opts *Options) (*Program, error) {
 		}
 		return nil, err
 	}
-	if l := prog.typ.Context; l != nil {
-		for _, f := range l.Fields {
-			if f.From != progtype.Zero {
-				prog.filled = append(prog.filled, filled{f.Off, f.From})
-			}
-		}
-	}
+	prog.planContext()
 	prog.pool.New = func() any { return prog.NewInstance() }
 	return prog, nil
+}
+
+// planContext works out what runs have to fill in.
+func (prog *Program) planContext() {
+	l := prog.typ.Context
+	if l == nil {
+		return
+	}
+	prog.blank = make([]byte, l.Size)
+	for _, f := range l.Fields {
+		to := filled{f.Off, f.From}
+		switch f.From {
+		case progtype.Zero:
+			continue
+		case progtype.DataStart, progtype.DataMeta, progtype.DataEnd:
+			prog.pointers = append(prog.pointers, to)
+			binary.LittleEndian.PutUint32(prog.blank[f.Off:], mem.Data)
+		default:
+			prog.filled = append(prog.filled, to)
+		}
+		if f.From == progtype.Len || f.From == progtype.DataEnd {
+			prog.sizes = append(prog.sizes, to)
+		}
+	}
 }
 
 func (prog *Program) load(p *spec.Program) error {

@@ -37,7 +37,7 @@ func (i *Instance) runOptions(ctx context.Context, opts *RunOptions) (Result, er
 	defer func() { i.ctx, i.limit, i.given, i.show = nil, 0, nil, false }()
 	pkt := i.plainPacket(opts.Data)
 	if opts.Packet != nil {
-		*pkt = *opts.Packet
+		*pkt, i.bare = *opts.Packet, false
 		if opts.Data != nil {
 			pkt.Data = opts.Data
 		}

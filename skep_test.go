@@ -167,6 +167,19 @@ func TestDataAndContext(t *testing.T) {
 			t.Errorf("context % x", c)
 		}
 	})
+	// The same with and without metadata, one after the other, in every way to run.
+	each(t, filter, skep.Options{}, func(t *testing.T, prog *skep.Program) {
+		inst, p := prog.NewInstance(), &spec.Packet{Data: data, Protocol: 0x800}
+		for range 2 {
+			a, err1 := inst.Run(data)
+			b, err2 := inst.RunPacket(p)
+			c, err3 := prog.Run(&skep.RunOptions{Packet: p})
+			d, err4 := prog.Run(&skep.RunOptions{Data: data})
+			if a != 0 || b != 0x800 || c != 0x800 || d != 0 || errors.Join(err1, err2, err3, err4) != nil {
+				t.Errorf("protocols %#x, %#x, %#x, %#x", a, b, c, d)
+			}
+		}
+	})
 	for text, code := range map[string]any{
 		"*(u32 *)(r1 + 0) = 1\nr0 = 0\nexit":                                                    skep.ReadOnly,
 		"r0 = *(u32 *)(r1 + 192)\nexit":                                                         skep.OutOfBounds,

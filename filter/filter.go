@@ -15,13 +15,7 @@ import (
 // Filter judges packets by a classic program. It is safe for concurrent use.
 type Filter struct {
 	prog *skep.Program
-	pool sync.Pool // of *runner
-}
-
-// runner is what one run at a time needs.
-type runner struct {
-	inst   *skep.Instance
-	packet spec.Packet
+	pool sync.Pool // of *skep.Instance
 }
 
 // New checks a classic program with the kernel's rules and makes it ready to run. opts may be nil; see
@@ -36,7 +30,7 @@ func New(prog []bpf.RawInstruction, opts *skep.Options) (*Filter, error) {
 		return nil, err
 	}
 	f := &Filter{prog: p}
-	f.pool.New = func() any { return &runner{inst: p.NewInstance()} }
+	f.pool.New = func() any { return p.NewInstance() }
 	return f, nil
 }
 
@@ -48,26 +42,23 @@ func (f *Filter) Match(packet []byte) bool { return f.Verdict(packet) != 0 }
 
 // Verdict returns how many bytes of a packet the filter accepts, 0 if it rejects it.
 func (f *Filter) Verdict(packet []byte) uint32 {
-	r := f.pool.Get().(*runner)
-	r.packet = spec.Packet{Data: packet}
-	v := r.verdict(&r.packet)
-	r.packet.Data = nil
-	f.pool.Put(r)
-	return v
+	i := f.pool.Get().(*skep.Instance)
+	r0, err := i.Run(packet)
+	f.pool.Put(i)
+	return verdict(r0, err)
 }
 
 // VerdictPacket is Verdict for a packet with metadata, which ancillary loads read.
 func (f *Filter) VerdictPacket(p *spec.Packet) uint32 {
-	r := f.pool.Get().(*runner)
-	v := r.verdict(p)
-	f.pool.Put(r)
-	return v
+	i := f.pool.Get().(*skep.Instance)
+	r0, err := i.RunPacket(p)
+	f.pool.Put(i)
+	return verdict(r0, err)
 }
 
-// verdict runs the filter. A checked classic program always ends and never faults, so an error would be one
-// of Skep's own making, or a packet too large for its address space; it rejects the packet.
-func (r *runner) verdict(p *spec.Packet) uint32 {
-	r0, err := r.inst.RunPacket(p)
+// verdict is what a run comes to. A checked classic program always ends and never faults, so an error would
+// be one of Skep's own making, or a packet too large for its address space; it rejects the packet.
+func verdict(r0 uint64, err error) uint32 {
 	if err != nil {
 		return 0
 	}
