@@ -118,11 +118,7 @@ type translator struct {
 type jump struct{ slot, target int }
 
 func (t *translator) emit(op isa.Op, dst, src isa.Register, off int16, imm int32) {
-	row := isa.Linux.Row(op)
-	if row.Imm.Use == isa.Selector {
-		imm = row.Imm.Value
-	}
-	t.code = append(t.code, isa.Make(row.Code, dst, src, off, imm))
+	t.code = append(t.code, op.Make(dst, src, off, imm))
 	t.origin = append(t.origin, t.from)
 }
 
