@@ -89,9 +89,11 @@ func (prog *Program) load(p *spec.Program) error {
 		m := p.Maps[0]
 		return fmt.Errorf("%w: instruction %d refers to map %q, and this version has no maps", ErrNotSupported, m.Insn, m.Map)
 	}
-	set, err := isa.NewSet(prog.opts.Extensions...)
-	if err != nil {
-		return err
+	set, err := isa.Linux, error(nil)
+	if len(prog.opts.Extensions) > 0 {
+		if set, err = isa.NewSet(prog.opts.Extensions...); err != nil {
+			return err
+		}
 	}
 	helpers, err := helperTable(prog.opts.Helpers)
 	if err != nil {

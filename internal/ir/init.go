@@ -62,19 +62,8 @@ func (p *Program) After(i Index, before Regs) Regs {
 // there is none, and then no run of the program can read an unset register. entry lists the registers set
 // at the start besides R10.
 func (p *Program) Uninitialized(entry Regs) (at Index, regs Regs, ok bool) {
-	a := initAnalysis{p: p, in: make([]Regs, len(p.Blocks)), entry: make([]Regs, len(p.Funcs)), exit: make([]Regs, len(p.Funcs))}
-	for i := range a.in {
-		a.in[i] = allRegs
-	}
-	for i := range a.entry {
-		a.entry[i], a.exit[i] = allRegs, 1
-	}
-	a.entry[0] = entry | 1<<isa.R10
-	for n := 1; n < len(a.entry); n++ {
-		a.entry[n] &^= savedRegs | 1<<isa.R0
-	}
-	for a.pass() {
-	}
+	a := newInitAnalysis(p, entry)
+	a.run()
 	for n, b := range p.Blocks {
 		state := a.in[n]
 		for i := b.First; i < b.End; i++ {
@@ -88,11 +77,57 @@ func (p *Program) Uninitialized(entry Regs) (at Index, regs Regs, ok bool) {
 }
 
 // initAnalysis computes the greatest fixed point over all functions at once: in[b] is what every path to
-// block b has set, entry[f] what every call of f passes, exit[f] whether every return of f has set R0.
+// block b has set, entry[f] what every call of f passes, exit[f] whether every return of f has set R0. Each
+// only ever loses registers, so a block is looked at some dozen times at the most.
 type initAnalysis struct {
 	p           *Program
 	in          []Regs
 	entry, exit []Regs
+	first       []int   // entry block of each function
+	callers     [][]int // blocks that call each function
+	work        []int   // blocks to look at
+	queued      []bool
+}
+
+func newInitAnalysis(p *Program, entry Regs) *initAnalysis {
+	a := &initAnalysis{p: p, in: make([]Regs, len(p.Blocks)), queued: make([]bool, len(p.Blocks)),
+		entry: make([]Regs, len(p.Funcs)), exit: make([]Regs, len(p.Funcs)),
+		first: make([]int, len(p.Funcs)), callers: make([][]int, len(p.Funcs))}
+	for f := range a.entry {
+		a.entry[f], a.exit[f] = allRegs&^(savedRegs|1), 1
+	}
+	a.entry[0] = entry | 1<<isa.R10
+	for n := len(p.Blocks) - 1; n >= 0; n-- { // the first is looked at first
+		b := p.Blocks[n]
+		a.in[n] = allRegs
+		a.push(n)
+		if b.First == p.Funcs[b.Func].Entry {
+			a.first[b.Func] = n
+		}
+		for i := b.First; i < b.End; i++ {
+			if p.Ins[i].Op == isa.CallLocal {
+				f := p.FuncAt(Index(p.Ins[i].Off))
+				a.callers[f] = append(a.callers[f], n)
+			}
+		}
+	}
+	return a
+}
+
+func (a *initAnalysis) push(block int) {
+	if !a.queued[block] {
+		a.queued[block] = true
+		a.work = append(a.work, block)
+	}
+}
+
+func (a *initAnalysis) run() {
+	for len(a.work) > 0 {
+		n := a.work[len(a.work)-1]
+		a.work = a.work[:len(a.work)-1]
+		a.queued[n] = false
+		a.block(n)
+	}
 }
 
 // step is After with what is known about callees.
@@ -104,30 +139,38 @@ func (a *initAnalysis) step(i Index, state Regs) Regs {
 	return after
 }
 
-func (a *initAnalysis) pass() (changed bool) {
-	narrow := func(to *Regs, by Regs) {
-		if *to&by != *to {
-			*to &= by
-			changed = true
-		}
+// narrow takes from a set what by lacks, and reports whether that was anything.
+func narrow(set *Regs, by Regs) bool {
+	old := *set
+	*set &= by
+	return *set != old
+}
+
+// block hands what a block leaves set to its successors, its callees and its callers.
+func (a *initAnalysis) block(n int) {
+	b := a.p.Blocks[n]
+	if n == a.first[b.Func] {
+		a.in[n] &= a.entry[b.Func]
 	}
-	for n, b := range a.p.Blocks {
-		if b.First == a.p.Funcs[b.Func].Entry {
-			narrow(&a.in[n], a.entry[b.Func])
-		}
-		state := a.in[n]
-		for i := b.First; i < b.End; i++ {
-			switch op := a.p.Ins[i].Op; op {
-			case isa.CallLocal:
-				narrow(&a.entry[a.p.FuncAt(Index(a.p.Ins[i].Off))], state&argRegs|1<<isa.R10)
-			case isa.Exit:
-				narrow(&a.exit[b.Func], state&1)
+	state := a.in[n]
+	for i := b.First; i < b.End; i++ {
+		switch a.p.Ins[i].Op {
+		case isa.CallLocal:
+			if f := a.p.FuncAt(Index(a.p.Ins[i].Off)); narrow(&a.entry[f], state&argRegs|1<<isa.R10) {
+				a.push(a.first[f])
 			}
-			state = a.step(i, state)
+		case isa.Exit:
+			if narrow(&a.exit[b.Func], state&1) {
+				for _, c := range a.callers[b.Func] {
+					a.push(c)
+				}
+			}
 		}
-		for _, s := range b.Succ {
-			narrow(&a.in[s], state)
+		state = a.step(i, state)
+	}
+	for _, s := range b.Succ {
+		if narrow(&a.in[s], state) {
+			a.push(s)
 		}
 	}
-	return changed
 }

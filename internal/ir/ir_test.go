@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/skepbpf/skep/asm"
 	"github.com/skepbpf/skep/internal/enginetest"
@@ -140,6 +141,37 @@ func TestUninitialized(t *testing.T) {
 		at, regs, ok := p.Uninitialized(1 << isa.R1)
 		if ok != (c.at >= 0) || ok && (at != c.at || regs != c.regs) {
 			t.Errorf("%q: instruction %d, registers %#x, %v; want %d, %#x", c.text, at, regs, ok, c.at, c.regs)
+		}
+	}
+}
+
+// TestLargePrograms checks that the size of a program costs no more than its share, whatever its shape: the
+// longest chains of jumps, forward and backward, and calls of calls.
+func TestLargePrograms(t *testing.T) {
+	const n = 300_000
+	backward := []isa.Instruction{isa.GotoLong.Make(0, 0, 0, 2*n), isa.Mov64Imm.Make(isa.R0, 0, 0, 0), isa.Exit.Make(0, 0, 0, 0)}
+	for range n {
+		backward = append(backward, isa.JNe64Imm.Make(isa.R1, 0, -2, 5), isa.Goto.Make(0, 0, -3, 0))
+	}
+	forward := []isa.Instruction{}
+	for range n {
+		forward = append(forward, isa.JNe64Imm.Make(isa.R1, 0, 1, 5), isa.Mov64Imm.Make(isa.R2, 0, 0, 1))
+	}
+	forward = append(forward, isa.Mov64Imm.Make(isa.R0, 0, 0, 0), isa.Exit.Make(0, 0, 0, 0))
+	calls := []isa.Instruction{}
+	for range n / 2 {
+		calls = append(calls, isa.CallLocal.Make(0, 0, 0, 1), isa.Exit.Make(0, 0, 0, 0))
+	}
+	calls = append(calls, isa.Mov64Imm.Make(isa.R0, 0, 0, 0), isa.Exit.Make(0, 0, 0, 0))
+	for name, code := range map[string][]isa.Instruction{"backward": backward, "forward": forward, "calls": calls} {
+		start := time.Now()
+		p, err := ir.Decode(&spec.Program{Insns: code}, ir.Options{})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		p.Uninitialized(1 << isa.R1)
+		if took := time.Since(start); took > 20*time.Second {
+			t.Errorf("%s: %d instructions took %v", name, len(code), took)
 		}
 	}
 }
