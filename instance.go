@@ -126,6 +126,8 @@ func (i *Instance) setData(data []byte) error {
 func (i *Instance) setContext(p *spec.Packet) error {
 	l := i.prog.typ.Context
 	switch {
+	case l == nil && len(i.given) > mem.GranuleSize:
+		return fmt.Errorf("%w: a context of %d bytes, at most %d", ErrNotSupported, len(i.given), mem.GranuleSize)
 	case l == nil:
 		i.context = append(i.context[:0], i.given...)
 		i.mapped = false

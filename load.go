@@ -43,7 +43,8 @@ type filled struct {
 // Load checks that p is well formed and makes it ready to run. It copies what it keeps: p may change
 // afterwards. The error is a *DecodeError, wraps ErrNotSupported, or names the option at fault.
 //
-// Programs are not verified: they run with every memory access, register read and stack read checked.
+// Programs are not verified: they run with every memory access checked, and on the interpreter also every read
+// of a register or of the stack for whether anything was written there.
 func Load(p *spec.Program, opts *Options) (*Program, error) {
 	prog := &Program{typ: progtype.Find(p.Type)}
 	if opts != nil {

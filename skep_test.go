@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -221,6 +222,55 @@ func TestDataAndContext(t *testing.T) {
 		}
 		if r0, err := prog.Run(&skep.RunOptions{Data: data[:3]}); r0 != 1 || err != nil {
 			t.Errorf("short packet: verdict %d, %v", r0, err)
+		}
+	})
+}
+
+// TestLargeData reads and writes where data goes over the 16 MiB steps of the address space, and at its ends.
+func TestLargeData(t *testing.T) {
+	const step = 16 << 20
+	data := make([]byte, 2*step+100)
+	for _, at := range []int{0, step - 4, step - 1, step, 2*step - 3, 2 * step, len(data) - 8} {
+		binary.LittleEndian.PutUint64(data[at:], 0x1122334455667788)
+		text := fmt.Sprintf("r1 += %d\nr0 = *(u64 *)(r1 + 0)\n*(u64 *)(r1 + 0) = 5\nr2 = *(u64 *)(r1 + 0)\nr0 += r2\nexit", at)
+		each(t, assemble(t, text), skep.Options{}, func(t *testing.T, prog *skep.Program) {
+			inst := prog.NewInstance()
+			if r0, err := inst.Run(data); err != nil || r0 != 0x112233445566778d {
+				t.Errorf("at %#x: %#x, %v", at, r0, err)
+			}
+			if got := binary.LittleEndian.Uint64(inst.Data()[at:]); got != 5 {
+				t.Errorf("at %#x: left %#x", at, got)
+			}
+			// With less data the rest is gone.
+			_, err := inst.Run(data[:min(at+7, len(data)-1)])
+			var f *skep.Fault
+			if !errors.As(err, &f) || f.Code != skep.OutOfBounds {
+				t.Errorf("at %#x of %d bytes: %v", at, at+7, err)
+			}
+		})
+		clear(data[at : at+8])
+	}
+	tooLong := assemble(t, "r0 = 0\nexit")
+	tooLong.Type = spec.Tracepoint
+	each(t, tooLong, skep.Options{}, func(t *testing.T, prog *skep.Program) {
+		if _, err := prog.Run(&skep.RunOptions{Context: data, ContextOut: []byte{}}); !errors.Is(err, skep.ErrNotSupported) {
+			t.Errorf("a context of %d bytes: %v", len(data), err)
+		}
+	})
+}
+
+// TestAcquireOddly loads with acquire ordering from memory that lies oddly in the host.
+func TestAcquireOddly(t *testing.T) {
+	p := assemble(t, "r2 = *(u32 *)(r1 + 76)\nr0 = load_acquire((u32 *)(r2 + 4))\nr3 = load_acquire((u8 *)(r2 + 1))\nr0 += r3\nexit")
+	p.Type = spec.CGroupSKB
+	each(t, p, skep.Options{}, func(t *testing.T, prog *skep.Program) {
+		host := []byte{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+		for off := range 8 {
+			data := host[off : off+8 : off+8]
+			copy(data, []byte{9, 3, 9, 9, 1, 0, 0, 0})
+			if r0, err := prog.Run(&skep.RunOptions{Data: data}); r0 != 4 || err != nil {
+				t.Errorf("at offset %d: %d, %v", off, r0, err)
+			}
 		}
 	})
 }

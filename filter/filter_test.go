@@ -37,7 +37,9 @@ func packet(n int) []byte {
 	return p[:n]
 }
 
-func TestMatch(t *testing.T) {
+// newFilter returns the filter tcpPort(443).
+func newFilter(t *testing.T) *filter.Filter {
+	t.Helper()
 	raw, err := bpf.Assemble(tcpPort(443))
 	if err != nil {
 		t.Fatal(err)
@@ -46,6 +48,11 @@ func TestMatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return f
+}
+
+func TestMatch(t *testing.T) {
+	f := newFilter(t)
 	if !f.Match(packet(60)) || f.Verdict(packet(60)) != 262144 {
 		t.Error("a packet to the port is not accepted")
 	}
@@ -137,15 +144,7 @@ func TestConcurrentUse(t *testing.T) {
 }
 
 func TestNoAllocation(t *testing.T) {
-	raw, err := bpf.Assemble(tcpPort(443))
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := filter.New(raw, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	inst, p := f.Program().NewInstance(), packet(60)
+	inst, p := newFilter(t).Program().NewInstance(), packet(60)
 	if n := testing.AllocsPerRun(1000, func() { inst.Run(p) }); n != 0 {
 		t.Errorf("%v allocations per run", n)
 	}

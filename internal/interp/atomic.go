@@ -77,8 +77,14 @@ func (m *Machine) acquire(row *isa.Row, in *op) bool {
 	size := uint64(row.Size / 8)
 	addr := *m.reg(in.src) + uint64(int64(in.off))
 	p := m.Space.Load(addr, size)
-	if p == nil || addr%size != 0 || uintptr(p)%uintptr(size) != 0 {
+	if p == nil || addr%size != 0 {
 		return false
+	}
+	if m.Space.At(addr).W == 0 {
+		// Memory that no program writes may be the caller's own slice, at any address, and has no writer to
+		// be ordered with.
+		*m.reg(in.dst) = loadSize(p, size)
+		return true
 	}
 	if size == 8 {
 		*m.reg(in.dst) = guest64(atomic.LoadUint64((*uint64)(p)))
@@ -116,7 +122,8 @@ func (m *Machine) release(row *isa.Row, in *op) bool {
 }
 
 // wordAround returns the aligned 32-bit word that holds the byte at p, and the byte's place in it, in bits of
-// guest order. The word is inside the same allocation: guest memory is allocated in multiples of eight bytes.
+// guest order. The word is inside the same allocation: memory that programs may write is allocated in multiples
+// of eight bytes, and aligned.
 func wordAround(p unsafe.Pointer) (*uint32, uint) {
 	low := uintptr(p) & 3
 	return (*uint32)(unsafe.Add(p, -int(low))), uint(low) * 8

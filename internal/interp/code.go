@@ -5,6 +5,7 @@ package interp
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 
 	"github.com/skepbpf/skep/helper"
@@ -134,8 +135,7 @@ func (c *Code) onStack(o *op, row *isa.Row, first isa.Op) {
 	if at < 0 || at+size > mem.FrameSize || at%64+size > 64 {
 		return
 	}
-	log2 := map[int32]isa.Op{1: 0, 2: 1, 4: 2, 8: 3}
-	o.code, o.off = first+log2[size], at
+	o.code, o.off = first+isa.Op(bits.TrailingZeros32(uint32(size))), at
 }
 
 func helperName(id int32) string {

@@ -9,8 +9,7 @@ import (
 
 // The pairs, named after their halves.
 const (
-	topSingle = opExtension + iota
-	opMov64RegAdd64Reg
+	opMov64RegAdd64Reg = opExtension + 1 + iota
 	opMov64RegAdd64Imm
 	opMov64RegSub64Reg
 	opMov64RegLsh64Imm
