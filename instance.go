@@ -105,7 +105,7 @@ func (i *Instance) setData(data []byte) error {
 	if len(data) > mem.MaxData {
 		return fmt.Errorf("%w: %d bytes of data, at most %d", ErrNotSupported, len(data), mem.MaxData)
 	}
-	writable := i.prog.plain() || i.prog.typ.Rewrite
+	writable := i.prog.dataWritable()
 	if writable {
 		// Whole words, so that atomic instructions stay inside the allocation.
 		if cap(i.buffer) < len(data) {
@@ -116,10 +116,7 @@ func (i *Instance) setData(data []byte) error {
 	}
 	old := len(i.data)
 	i.data = data
-	if old > mem.GranuleSize {
-		i.m.Space.Unmap(mem.Data, old)
-	}
-	return i.m.Space.Map(mem.Data, data, writable)
+	return i.m.MapData(data, old, writable)
 }
 
 // setContext fills in the context structure.

@@ -115,14 +115,22 @@ func (prog *Program) load(p *spec.Program) error {
 	if prog.plain() {
 		entry |= 1 << isa.R2
 	}
-	prog.code, err = interp.Compile(prog.ir, interp.Options{
-		Entry:  entry,
-		Helper: func(id int32) *helper.Helper { return helpers[id] },
-		Loose:  prog.opts.ZeroUninitialized,
-		Native: prog.opts.Engine == EngineJIT,
-	})
+	opts := interp.Options{
+		Entry:        entry,
+		Helper:       func(id int32) *helper.Helper { return helpers[id] },
+		Loose:        prog.opts.ZeroUninitialized,
+		Native:       prog.opts.Engine == EngineJIT,
+		DataWritable: prog.dataWritable(),
+	}
+	if l := prog.typ.Context; l != nil {
+		opts.ContextSize = l.Size
+	}
+	prog.code, err = interp.Compile(prog.ir, opts)
 	return err
 }
+
+// dataWritable reports whether the program may change its data, so that it gets a copy.
+func (prog *Program) dataWritable() bool { return prog.plain() || prog.typ.Rewrite }
 
 // plain reports whether the program is a plain function over memory, with its address and length as arguments.
 func (prog *Program) plain() bool { return prog.typ.Type == spec.Unspec }

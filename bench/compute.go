@@ -1,130 +1,214 @@
-// Implements the table of compute programs: C functions over memory, compiled for BPF.
+// Implements the table of compute programs: C functions over memory.
 
 package main
 
 import (
-	"bytes"
 	"debug/elf"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-	"text/tabwriter"
+	"time"
 
 	"github.com/skepbpf/skep"
+	"github.com/skepbpf/skep/bench/native"
 	"github.com/skepbpf/skep/internal/kernel"
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/spec"
 )
 
-// memory is what the programs work on.
-func memory() []byte {
-	mem := make([]byte, kernel.MaxFuncMemory)
-	for i := range mem {
-		mem[i] = byte(i * 7)
-	}
-	return mem
+// program is a C program in its compiled forms, and what it works on.
+type program struct {
+	name   string
+	code   []isa.Instruction
+	native []byte
+	wasm   []byte
+	memory []byte
+	insns  uint64 // instructions executed
 }
 
-// readProgram returns the code of an object file.
-func readProgram(file string) ([]isa.Instruction, error) {
-	e, err := elf.Open(file)
+// readProgram reads a program by the path of its object file.
+func readProgram(object string) (*program, error) {
+	stem := strings.TrimSuffix(object, ".o")
+	p := &program{name: filepath.Base(stem), memory: make([]byte, kernel.MaxFuncMemory)}
+	for i := range p.memory {
+		p.memory[i] = byte(i * 7)
+	}
+	e, err := elf.Open(object)
 	if err != nil {
 		return nil, err
 	}
 	defer e.Close()
 	text := e.Section(".text")
 	if text == nil {
-		return nil, fmt.Errorf("%s has no .text", file)
+		return nil, fmt.Errorf("%s has no .text", object)
 	}
 	b, err := text.Data()
 	if err != nil {
 		return nil, err
 	}
-	return isa.Decode(b, binary.LittleEndian)
+	if p.code, err = isa.Decode(b, binary.LittleEndian); err != nil {
+		return nil, err
+	}
+	if p.native, err = os.ReadFile(stem + ".native"); err != nil {
+		return nil, err
+	}
+	p.wasm, err = os.ReadFile(stem + ".wasm")
+	return p, err
 }
 
-func compute(rounds int, only string) error {
+// The columns of the table, and the engines in this order after the count of instructions.
+const (
+	colInsns = iota
+	colInterp
+	colJIT
+	colKernel
+	colNative
+	colWazero
+)
+
+// empty is the program that does nothing. It comes first, and its times are taken off the others.
+const empty = "programs/empty.o"
+
+func compute(rounds int, sel *selection) error {
 	files, err := filepath.Glob("programs/*.o")
 	if err != nil || len(files) == 0 {
-		return fmt.Errorf("no programs/*.o here: run in the bench folder (%v)", err)
+		return errors.New("no programs/*.o here: run in the bench folder")
 	}
-	noKernel := kernel.Available()
-	if noKernel != nil {
-		fmt.Println("kernel: left out:", noKernel)
+	c := contest[*program]{rounds: rounds, engines: []engine[*program]{
+		{"interp", skepFunc(skep.EngineInterp)},
+		{"JIT", skepFunc(skep.EngineJIT)},
+		{"kernel", kernelFunc},
+		{"native", nativeFunc},
+		{"wazero", wazeroFunc},
+	}}
+	files = slices.DeleteFunc(files, func(file string) bool {
+		return file == empty || !sel.wants("compute", strings.TrimSuffix(filepath.Base(file), ".o"))
+	})
+	if len(files) == 0 {
+		return nil
 	}
-	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(out, "program\tinstructions\tinterpreter ns/insn\tJIT ns/insn\tkernel JIT ns/insn\tinterpreter / kernel\tJIT / kernel\t")
-	var ours, jits, ratios, jitRatios geomean
-	for _, file := range files {
-		name := strings.TrimSuffix(filepath.Base(file), ".o")
-		if only != "" && name != only {
+	var t *table
+	var base []float64
+	for _, file := range append([]string{empty}, files...) {
+		p, err := readProgram(file)
+		if err != nil {
+			return err
+		}
+		least, noise, err := c.run(p.name, p)
+		if err != nil {
+			return err
+		}
+		if t == nil {
+			base, t = least, computeTable(&c, least)
 			continue
 		}
-		code, err := readProgram(file)
-		if err != nil {
-			return err
+		for i := range least {
+			least[i] = (least[i] - base[i]) / float64(p.insns)
 		}
-		prog, err := skep.Load(&spec.Program{Name: name, Insns: code}, &skep.Options{Engine: skep.EngineInterp})
-		if err != nil {
-			return err
-		}
-		compiled, err := skep.Load(&spec.Program{Name: name, Insns: code}, &skep.Options{Engine: skep.EngineJIT})
-		if err != nil {
-			return err
-		}
-		inst, fast, mem := prog.NewInstance(), compiled.NewInstance(), memory()
-		want, err := inst.Run(mem)
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		wantMem := bytes.Clone(inst.Data())
-		insns := float64(inst.Insns())
-		if got, err := fast.Run(mem); err != nil || got != want || fast.Insns() != inst.Insns() || !bytes.Equal(fast.Data(), wantMem) {
-			return fmt.Errorf("%s: the JIT gives %#x (%v) in %d instructions, the interpreter %#x in %d", name, got, err, fast.Insns(), want, inst.Insns())
-		}
-
-		var k *kernel.Func
-		remark := "-"
-		if noKernel == nil {
-			if k, err = kernel.LoadFunc(code, len(mem), nil); err != nil {
-				remark = "refused"
-			} else if got, left, err := k.Run(mem); err != nil || got != want || !bytes.Equal(left, wantMem) {
-				return fmt.Errorf("%s: the kernel gives %#x (%v), the interpreter %#x", name, got, err, want)
-			}
-		}
-		var interp, jit best
-		kernelNS := 0.0
-		for range rounds {
-			interp.measure(func() { inst.Run(mem) })
-			jit.measure(func() { fast.Run(mem) })
-			if k == nil {
-				continue
-			}
-			for range 3 {
-				_, _, took, err := k.Time(mem)
-				if err != nil {
-					return err
-				}
-				if ns := float64(took); kernelNS == 0 || ns < kernelNS {
-					kernelNS = ns
-				}
-			}
-		}
-		ours.add(interp.ns / insns)
-		jits.add(jit.ns / insns)
-		ratio, jitRatio := "-", "-"
-		if k != nil {
-			remark = fmt.Sprintf("%.2f", kernelNS/insns)
-			ratio = fmt.Sprintf("%.1f", interp.ns/kernelNS)
-			jitRatio = fmt.Sprintf("%.1f", jit.ns/kernelNS)
-			ratios.add(interp.ns / kernelNS)
-			jitRatios.add(jit.ns / kernelNS)
-			k.Close()
-		}
-		fmt.Fprintf(out, "%s\t%.0f\t%.2f\t%.2f\t%s\t%s\t%s\t\n", name, insns, interp.ns/insns, jit.ns/insns, remark, ratio, jitRatio)
+		t.row(p.name, append([]float64{float64(p.insns)}, least...), noise)
 	}
-	fmt.Fprintf(out, "geometric mean\t\t%s\t%s\t\t%s\t%s\t\n", &ours, &jits, &ratios, &jitRatios)
-	return out.Flush()
+	if err := t.end(); err != nil {
+		return err
+	}
+	c.missing()
+	return nil
+}
+
+func computeTable(c *contest[*program], base []float64) *table {
+	title := "compute: nanoseconds a BPF instruction executed, for all runtimes. Native is the C program as clang compiles it\n" +
+		"for the machine, without vectors and unrolling; wazero runs it as WebAssembly. What an empty program takes in\n" +
+		"the same way (the way in, a fresh copy of the memory, the clock) is taken off. It is\n"
+	columns := []column{{"insns", "%.0f", false}}
+	for i, e := range c.engines {
+		columns = append(columns, column{e.name, "%.3f", true})
+		if base[i] > 0 {
+			title += fmt.Sprintf("%s %.0f ns, ", e.name, base[i])
+		}
+	}
+	return newTable(strings.TrimSuffix(title, ", ")+".", "program", columns, []ratio{
+		{colInterp, colKernel}, {colJIT, colKernel}, {colJIT, colWazero},
+		{colJIT, colNative}, {colKernel, colNative}, {colWazero, colNative}})
+}
+
+// outcome is what a function computed: R0 and the memory.
+func outcome(r0 uint64, memory []byte) []byte {
+	return append(binary.LittleEndian.AppendUint64(nil, r0), memory...)
+}
+
+func skepFunc(e skep.Engine) func(*program) (*contender, error) {
+	return func(p *program) (*contender, error) {
+		prog, err := skep.Load(&spec.Program{Name: p.name, Insns: p.code}, &skep.Options{Engine: e})
+		if err != nil {
+			return nil, err
+		}
+		inst := prog.NewInstance()
+		return &contender{
+			result: func() ([]byte, error) {
+				r0, err := inst.Run(p.memory)
+				if p.insns == 0 {
+					p.insns = inst.Insns()
+				}
+				if err == nil && p.insns != inst.Insns() {
+					err = fmt.Errorf("executes %d instructions, the interpreter %d", inst.Insns(), p.insns)
+				}
+				return outcome(r0, inst.Data()), err
+			},
+			lap: batches(func(n int) {
+				for range n {
+					inst.Run(p.memory)
+				}
+			}),
+		}, nil
+	}
+}
+
+// kernelFunc is timed by the kernel's own clock, three runs a lap.
+func kernelFunc(p *program) (*contender, error) {
+	if err := kernel.Available(); err != nil {
+		return nil, err
+	}
+	f, err := kernel.LoadFunc(p.code, len(p.memory), nil)
+	if err != nil {
+		return nil, err
+	}
+	return &contender{
+		result: func() ([]byte, error) {
+			r0, memory, err := f.Run(p.memory)
+			return outcome(r0, memory), err
+		},
+		lap: func() (float64, error) {
+			least := 1e18
+			for range 3 {
+				_, _, took, err := f.Time(p.memory)
+				if err != nil {
+					return 0, err
+				}
+				least = min(least, float64(took))
+			}
+			return least, nil
+		},
+		close: func() { f.Close() },
+	}, nil
+}
+
+func nativeFunc(p *program) (*contender, error) {
+	code, err := native.Load(p.native, p.memory)
+	if err != nil {
+		return nil, err
+	}
+	return &contender{
+		result: func() ([]byte, error) {
+			r0, _ := code.Run(1)
+			return outcome(r0, code.Memory()), nil
+		},
+		lap: ownClock(func(n int) time.Duration {
+			_, took := code.Run(n)
+			return took
+		}),
+		close: func() { code.Close() },
+	}, nil
 }

@@ -4,6 +4,7 @@ go 1.25.0
 
 require (
 	github.com/skepbpf/skep v0.0.0
+	github.com/tetratelabs/wazero v1.12.0
 	golang.org/x/net v0.58.0
 )
 

@@ -1,65 +1,57 @@
 // Command bench measures Skep beside other runtimes, all in one run, and prints one table for each kind of
-// program. It says which peers this machine does not have.
+// program: compute (C functions over memory), filters (classic filters on packets) and calls (the way in and
+// out). Peers that this machine or this build does not have are named below the table that lacks them.
 //
-//	cd bench && go run . [-rounds N] [-only NAME]
+//	cd bench && go run . [-rounds N] [-only NAME]          # -tags libpcap adds libpcap
 //
 // The runtimes take turns, round after round, and the least time of each counts: on a shared machine whole
-// stretches come out slow. Every result is checked against the interpreter's before anything is timed.
+// stretches come out slow. Every result is checked against the interpreter's before anything is timed. The
+// last column, noise, is for how much to believe a row: how far the median of the turns lies above the least,
+// for the runtime that is worst at it.
 package main
 
 import (
 	"flag"
 	"fmt"
-	"math"
 	"os"
-	"time"
 )
 
 func main() {
 	rounds := flag.Int("rounds", 30, "how often each runtime gets its turn")
-	only := flag.String("only", "", "run this program alone")
+	only := flag.String("only", "", "run this program, filter, call or table alone")
 	flag.Parse()
-	if err := compute(*rounds, *only); err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
-	if err := filters(*rounds, *only); err != nil {
+	if err := run(*rounds, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-// best calls f in batches of about a millisecond and returns the nanoseconds of one call in the quickest.
-type best struct {
-	n  int
-	ns float64
+func run(rounds int, only string) error {
+	if rounds < 1 {
+		return fmt.Errorf("-rounds %d: at least 1 is needed", rounds)
+	}
+	fmt.Println(machine())
+	sel := &selection{only: only}
+	for _, table := range []func(int, *selection) error{compute, filters, calls} {
+		if err := table(rounds, sel); err != nil {
+			return err
+		}
+	}
+	if !sel.found {
+		return fmt.Errorf("no program, filter, call or table is called %q", only)
+	}
+	return nil
 }
 
-func (b *best) measure(f func()) {
-	if b.n == 0 {
-		start := time.Now()
-		f()
-		b.n = max(1, int(time.Millisecond/max(1, time.Since(start))))
-		b.ns = math.Inf(1)
-	}
-	start := time.Now()
-	for range b.n {
-		f()
-	}
-	b.ns = min(b.ns, float64(time.Since(start))/float64(b.n))
+// selection is what -only asks for.
+type selection struct {
+	only  string
+	found bool
 }
 
-// geomean collects numbers for a geometric mean.
-type geomean struct {
-	sum float64
-	n   int
-}
-
-func (g *geomean) add(v float64) { g.sum += math.Log(v); g.n++ }
-
-func (g *geomean) String() string {
-	if g.n == 0 {
-		return "-"
-	}
-	return fmt.Sprintf("%.2f", math.Exp(g.sum/float64(g.n)))
+// wants reports whether the thing called name in a table is to be run.
+func (s *selection) wants(table, name string) bool {
+	yes := s.only == "" || s.only == table || s.only == name
+	s.found = s.found || yes
+	return yes
 }

@@ -144,10 +144,10 @@ func compile(p *spec.Program, sandboxed bool) (*jitListing, error) {
 		l.native, err = jit.Compile(decoded)
 		return l, err
 	}
-	code, err := interp.MachineCode(decoded)
+	code, err := interp.MachineCode(decoded, interp.Options{})
 	if err != nil {
 		return nil, err
 	}
-	l.native = code.Native(decoded)
+	l.native = code.Native()
 	return l, nil
 }

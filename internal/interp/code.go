@@ -10,6 +10,7 @@ import (
 
 	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/internal/ir"
+	"github.com/skepbpf/skep/internal/jit"
 	"github.com/skepbpf/skep/internal/mem"
 	"github.com/skepbpf/skep/isa"
 )
@@ -26,10 +27,16 @@ type Options struct {
 	// Resolve returns the value that a wide load of a map, variable or function puts in its register.
 	// Nil means that there are no such things.
 	Resolve func(row *isa.Row, slot ir.Slot, imm uint64) (uint64, error)
-	// Loose lets the program read registers and stack bytes that nothing has written: they are zero.
+	// Loose lets the program read registers and stack bytes that nothing has written; see mem.Space.Init.
+	// Registers are zero then.
 	Loose bool
 	// Native asks for machine code. Compile fails, with an error that wraps ErrNotSupported, where it cannot be had.
 	Native bool
+	// Trusted asks for machine code that checks and counts nothing.
+	Trusted bool
+	// ContextSize is the size of the context that R1 points to, 0 if there is none or it varies; DataWritable whether programs may change the data.
+	ContextSize  int
+	DataWritable bool
 }
 
 // op is one instruction as the run loop reads it.
@@ -60,9 +67,10 @@ type Code struct {
 	ops     []op // and one more, so that a pointer behind the last stays inside
 	helpers []*helper.Helper
 	lookup  func(id int32) *helper.Helper
-	native  *native // nil: the run loop runs the program
-	watch   bool    // some register read may find no value
-	plain   bool    // no instruction names R10 or enters a function: the stack need not be made ready
+	native  *nativeCode // nil: the run loop runs the program
+	frames  int         // how many stack frames a run may use
+	watch   bool        // some register read may find no value
+	plain   bool        // no instruction names R10 or enters a function: the stack need not be made ready
 	entry   ir.Regs
 	loose   bool
 }
@@ -83,8 +91,9 @@ func Compile(p *ir.Program, opts Options) (*Code, error) {
 	c.pair()
 	_, _, c.watch = p.Uninitialized(opts.Entry)
 	c.watch = c.watch && !opts.Loose
+	c.frames = min(jit.Depth(p), mem.Frames)
 	if opts.Native {
-		if err := c.goNative(); err != nil {
+		if err := c.goNative(opts); err != nil {
 			return nil, err
 		}
 	}

@@ -35,7 +35,8 @@ var ErrLimit = errors.New("instruction limit reached")
 
 // Machine holds the state of one run at a time. It is not safe for concurrent use.
 type Machine struct {
-	r [isa.NumRegisters]uint64
+	r      [isa.NumRegisters]uint64
+	native // what machine code uses
 
 	Space mem.Space
 	Call  helper.Call // what helpers see; the caller fills in all but Memory
@@ -50,7 +51,6 @@ type Machine struct {
 	ContextWritable func(off, size int) bool
 
 	code   *Code
-	frames [mem.Frames]frame
 	depth  int // frames below the current one
 	budget int // of may_goto, in the current frame
 
@@ -68,12 +68,13 @@ type Machine struct {
 	ctx   context.Context
 }
 
-// frame is what a local call saves.
+// frame is what a local call saves. Machine code does so too, in the first three fields: amd64.RecordSize.
 type frame struct {
-	ip     unsafe.Pointer
+	resume uintptr   // where machine code goes on
 	saved  [4]uint64 // R6 to R9
 	budget int
 	init   ir.Regs
+	ip     unsafe.Pointer
 }
 
 // NewMachine returns a machine for c, with a fresh address space.
@@ -81,7 +82,19 @@ func NewMachine(c *Code) *Machine {
 	m := &Machine{code: c}
 	m.Space.Init(c.loose) // a plain program stays without a stack, also if it makes up the address of one
 	m.Call.Memory = &m.Space
+	m.initNative()
 	return m
+}
+
+// MapData makes data what the program sees at mem.Data, in place of old bytes.
+func (m *Machine) MapData(data []byte, old int, writable bool) error {
+	if old > mem.GranuleSize {
+		m.Space.Unmap(mem.Data, old)
+	}
+	for i := range m.fits {
+		m.fits[i] = uint64(max(0, len(data)-1<<i+1))
+	}
+	return m.Space.Map(mem.Data, data, writable)
 }
 
 // SetPacket makes p the packet of helpers, and data, its bytes as the program sees them, that of packet accesses.
@@ -93,16 +106,20 @@ func (m *Machine) SetPacket(p *spec.Packet, data []byte) {
 // instructions to execute, 0 for no limit; ctx, which may be nil, is looked at every so many instructions.
 // The error is a *mem.Fault, or wraps ErrLimit or the context's error.
 func (m *Machine) Run(ctx context.Context, limit uint64, r1, r2 uint64) (uint64, error) {
+	if !m.code.plain {
+		m.Space.Reset(m.code.frames)
+		m.mem, m.set = m.Space.Frame()
+	}
+	if c := m.code.native; c != nil && c.straight && ctx == nil && (limit == 0 || limit >= uint64(len(m.code.ops))) {
+		return m.runStraight(c, r1, r2)
+	}
 	m.r = [isa.NumRegisters]uint64{isa.R1: r1, isa.R2: r2, isa.R10: mem.Stack + mem.FrameSize}
 	m.ctx, m.limit = ctx, limit
 	m.ip, m.ran = unsafe.Pointer(&m.code.ops[0]), 0
 	m.base = uintptr(m.ip)
 	m.depth, m.budget = 0, LoopBudget
 	m.init = m.code.entry | 1<<isa.R10
-	if !m.code.plain {
-		m.Space.Reset()
-		m.mem, m.set = m.Space.Frame()
-	}
+	m.fresh = true
 	err := m.loop()
 	m.straight(m.ip)
 	return m.r[0], err
@@ -127,7 +144,7 @@ func (m *Machine) loop() error {
 		case careful:
 			done, err = m.walk()
 		case m.code.native != nil:
-			done, err = m.runNative()
+			done, err = m.runNative(m.code.native)
 		default:
 			done, err = m.run()
 		}
@@ -150,12 +167,14 @@ func (m *Machine) renew() (careful bool, err error) {
 	if m.limit == 0 {
 		return careful, nil
 	}
-	// Between two jumps a run executes at most the whole program once.
-	length := uint64(len(m.code.ops))
-	if m.limit < length || m.Count() >= m.limit-length {
+	// Between two jumps or local calls a run executes at most the whole program once, in each frame.
+	length := uint64(len(m.code.ops) * m.code.frames)
+	if m.Count()+2*length > m.limit { // twice, so that there is something left to run
 		return true, nil
 	}
-	m.stop = min(m.stop, uintptr(m.limit-length)*opSize)
+	if last := m.limit - length; last < uint64(m.stop/opSize) {
+		m.stop = uintptr(last) * opSize
+	}
 	return careful, nil
 }
 

@@ -7,9 +7,10 @@ package interp
 // nativeHost tells that machine code can be run.
 const nativeHost = true
 
-// enter runs machine code from the given address on, with the BPF registers of m, and returns why it left;
-// see jit.Sandboxed. The code makes no calls, does not move the stack pointer where it could fault, and
-// leaves the frame pointer alone.
+// enter runs machine code from the given address on until it leaves for a reason other than a helper that
+// returns without an error, and returns that reason (see amd64.LeaveStep). r0 is the result of the program or
+// of the helper, err the helper's error.
 //
-//go:noescape
-func enter(m *Machine, at uintptr) uint32
+// The code makes no calls that could fault, does not move the stack pointer where it could fault, and never
+// is on the stack while Go code runs.
+func enter(m *Machine, at uintptr) (r0 uint64, exit uint32, err error)

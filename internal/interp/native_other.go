@@ -7,4 +7,6 @@ package interp
 // nativeHost tells that machine code cannot be run.
 const nativeHost = false
 
-func enter(*Machine, uintptr) uint32 { panic("interp: no machine code on this system") }
+func enter(*Machine, uintptr) (uint64, uint32, error) {
+	panic("interp: no machine code on this system")
+}

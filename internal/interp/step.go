@@ -168,6 +168,8 @@ func (m *Machine) call(in *op) (done bool, err error) {
 	}
 	r := &m.r
 	r[0], err = h.Func(&m.Call, r[1], r[2], r[3], r[4], r[5])
+	// Programs cannot read these now or, where nobody watches, find them zero.
+	r[1], r[2], r[3], r[4], r[5] = 0, 0, 0, 0, 0
 	switch {
 	case err == nil:
 		return false, nil

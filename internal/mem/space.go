@@ -46,20 +46,29 @@ func (g *Granule) Ptr(a uint64) unsafe.Pointer { return unsafe.Add(g.P, a-g.Base
 type Space struct {
 	g     [granules]Granule
 	set   [Frames * FrameSize / 64]uint64 // a bit for each byte of stack: written since its frame was entered
-	stack *[Frames * FrameSize / 8]uint64 // words, so that it is aligned for atomics
-	depth int                             // frames in use
-	loose bool                            // unwritten stack reads as zero
+	stack [Frames * FrameSize / 8]uint64  // words, so that it is aligned for atomics
+	loose bool                            // stack bytes can be read before they are written
 }
 
-// GranulesOffset is where in a Space its granules are, 256 in the order of their addresses, for machine code.
-const GranulesOffset = unsafe.Offsetof(Space{}.g)
+// Where machine code finds the granules, 256 in the order of their addresses, and the stack, in a Space.
+const (
+	GranulesOffset = unsafe.Offsetof(Space{}.g)
+	StackOffset    = unsafe.Offsetof(Space{}.stack)
+)
 
 // Init makes the space ready: a stack with no frame in use and nothing else. If loose is set, stack bytes
-// that the program has not written read as zero, else reading them is a fault.
+// that the program has not written can be read: they are zero at first, and in frames that were used before
+// in the same run what was left there. Otherwise reading them is a fault. A Space that was made ready must
+// not be copied.
 func (s *Space) Init(loose bool) {
-	*s = Space{stack: new([Frames * FrameSize / 8]uint64), loose: loose}
+	*s = Space{loose: loose}
 	for i := range s.g {
 		s.g[i].Base = uint64(i) * GranuleSize
+	}
+	if loose {
+		for i := range s.set {
+			s.set[i] = ^uint64(0)
+		}
 	}
 }
 
@@ -105,48 +114,53 @@ func (s *Space) Unmap(addr uint32, n int) {
 // Granules returns how many granules a region of n bytes takes.
 func Granules(n int) int { return max(1, (n+GranuleSize-1)/GranuleSize) }
 
-// Reset drops all stack frames and enters the first.
-func (s *Space) Reset() {
-	if s.depth == 1 && !s.loose { // as most runs leave it
+// Reset drops all stack frames and enters the first. frames is how many a run may enter.
+func (s *Space) Reset(frames int) {
+	switch {
+	case s.loose:
+		clear(s.stack[:frames*FrameSize/8])
+	case s.Depth() == 1: // as most runs leave it
 		*(*[FrameSize / 64]uint64)(s.set[:]) = [FrameSize / 64]uint64{}
 		return
 	}
-	s.depth = 0
+	s.setDepth(0)
 	s.PushFrame()
 }
 
-// PushFrame enters a new stack frame, all of it unwritten, and returns the address just above it (the value
-// of R10), or 0 if there are no frames left.
+// Depth returns the number of frames in use.
+func (s *Space) Depth() int { return int(s.g[Stack/GranuleSize].N / FrameSize) }
+
+// PushFrame enters a new stack frame and returns the address just above it (the value of R10), or 0 if there
+// are no frames left.
 func (s *Space) PushFrame() uint64 {
-	if s.depth == Frames {
+	depth := s.Depth() + 1
+	if depth > Frames {
 		return 0
 	}
-	s.setDepth(s.depth + 1)
-	frame, marks := s.Frame()
-	*marks = [FrameSize / 64]uint64{}
-	if s.loose {
-		*frame = [FrameSize]byte{}
-		for i := range marks {
-			marks[i] = ^uint64(0)
-		}
+	s.setDepth(depth)
+	if !s.loose {
+		_, marks := s.Frame()
+		*marks = [FrameSize / 64]uint64{}
 	}
-	return Stack + uint64(s.depth)*FrameSize
+	return Stack + uint64(depth)*FrameSize
 }
 
 // PopFrame leaves the newest frame.
-func (s *Space) PopFrame() { s.setDepth(s.depth - 1) }
+func (s *Space) PopFrame() { s.setDepth(s.Depth() - 1) }
 
 func (s *Space) setDepth(n int) {
-	s.depth = n
 	g := &s.g[Stack/GranuleSize]
-	g.P, g.N = unsafe.Pointer(s.stack), uint64(n)*FrameSize
+	if g.P == nil {
+		g.P = unsafe.Pointer(&s.stack)
+	}
+	g.N = uint64(n) * FrameSize
 	g.W = g.N
 }
 
 // Frame returns the memory of the newest frame and the set of its bytes that were written, bit by bit, for
 // direct access. Both change with every PushFrame and PopFrame.
 func (s *Space) Frame() (*[FrameSize]byte, *[FrameSize / 64]uint64) {
-	at := s.depth - 1
+	at := s.Depth() - 1
 	return (*[FrameSize]byte)(unsafe.Pointer(&s.stack[at*FrameSize/8])), (*[FrameSize / 64]uint64)(s.set[at*FrameSize/64:])
 }
 
@@ -222,7 +236,7 @@ func (s *Space) FaultAt(addr uint64, n int, write bool) *Fault {
 		f.Text += s.describe(addr) + ", which is read-only"
 	case readable && OnStack(addr):
 		f.Code = UninitStack
-		f.Text += fmt.Sprintf("stack byte r10%+d was never written", s.unwritten(addr, uint64(n))-s.depth*FrameSize)
+		f.Text += fmt.Sprintf("stack byte r10%+d was never written", s.unwritten(addr, uint64(n))-s.Depth()*FrameSize)
 	default:
 		f.Text += s.describe(addr)
 	}
@@ -236,7 +250,7 @@ func (s *Space) describe(addr uint64) string {
 	case addr < 4096:
 		return "a null pointer or a small number, no memory"
 	case addr-Stack < GranuleSize:
-		return fmt.Sprintf("outside the stack, r10%+d", int64(addr-Stack)-int64(s.depth)*FrameSize)
+		return fmt.Sprintf("outside the stack, r10%+d", int64(addr-Stack)-int64(s.Depth())*FrameSize)
 	case Stack-addr <= GranuleSize:
 		return fmt.Sprintf("outside the stack, %d bytes below its first frame", Stack-addr)
 	case g.P == nil || addr-g.Base >= GranuleSize:

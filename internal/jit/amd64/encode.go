@@ -5,6 +5,7 @@ package amd64
 import (
 	"encoding/binary"
 	"math"
+	"math/bits"
 )
 
 // Code is machine code while it is written, with labels and calls that are not resolved yet.
@@ -75,8 +76,7 @@ func (c *Code) imm32(v int32) { c.buf = binary.LittleEndian.AppendUint32(c.buf, 
 
 func fits8(v int32) bool { return v >= math.MinInt8 && v <= math.MaxInt8 }
 
-// rex writes a REX prefix if one is needed: w for 64 bits, reg, index and base for the register numbers
-// above 7, force for the low bytes of RSP, RBP, RSI and RDI.
+// rex writes a REX prefix if one is needed: w for 64 bits, reg and base for the register numbers above 7, force for the low bytes of RSP, RBP, RSI and RDI.
 func (c *Code) rex(w bool, reg, base Reg, force bool) {
 	b := byte(0x40)
 	if w {
@@ -95,31 +95,55 @@ func (c *Code) rr(w bool, reg, rm Reg, opcode ...byte) {
 	c.byte(0xc0 | byte(reg&7)<<3 | byte(rm&7))
 }
 
+// Mem is a memory operand: Base+Off or, if Scale is not zero, Base+Index*Scale+Off.
+type Mem struct {
+	Base  Reg
+	Off   int32
+	Index Reg // not RSP
+	Scale uint8
+}
+
+// at is the operand base+off.
+func at(base Reg, off int32) Mem { return Mem{Base: base, Off: off} }
+
 // rm writes opcode with a register and a memory operand.
-func (c *Code) rm(w, force bool, reg, base Reg, off int32, opcode ...byte) {
-	c.rex(w, reg, base, force)
+func (c *Code) rm(w, force bool, reg Reg, m Mem, opcode ...byte) {
+	b := byte(0x40) | byte(reg>>3)<<2 | byte(m.Base>>3)
+	if w {
+		b |= 8
+	}
+	if m.Scale != 0 {
+		b |= byte(m.Index>>3) << 1
+	}
+	if b != 0x40 || force {
+		c.byte(b)
+	}
 	c.byte(opcode...)
-	c.mem(reg, base, off)
+	c.mem(reg, m)
 }
 
 // mem writes ModRM, SIB and displacement of a memory operand.
-func (c *Code) mem(reg, base Reg, off int32) {
+func (c *Code) mem(reg Reg, m Mem) {
 	mod := byte(0x80)
 	switch {
-	case off == 0 && base&7 != RBP: // that encoding means something else
+	case m.Off == 0 && m.Base&7 != RBP: // that encoding means something else
 		mod = 0
-	case fits8(off):
+	case fits8(m.Off):
 		mod = 0x40
 	}
-	c.byte(mod | byte(reg&7)<<3 | byte(base&7))
-	if base&7 == RSP {
-		c.byte(0x24)
+	switch rest := mod | byte(reg&7)<<3; {
+	case m.Scale != 0:
+		c.byte(rest|4, byte(bits.TrailingZeros8(m.Scale))<<6|byte(m.Index&7)<<3|byte(m.Base&7))
+	case m.Base&7 == RSP:
+		c.byte(rest|4, 0x24)
+	default:
+		c.byte(rest | byte(m.Base&7))
 	}
 	switch mod {
 	case 0x40:
-		c.byte(byte(off))
+		c.byte(byte(m.Off))
 	case 0x80:
-		c.imm32(off)
+		c.imm32(m.Off)
 	}
 }
 
@@ -185,6 +209,7 @@ const (
 	ccNotEqual     = 5
 	ccBelowOrEqual = 6
 	ccAbove        = 7
+	ccSign         = 8
 	ccLess         = 12
 	ccGreaterEqual = 13
 	ccLessOrEqual  = 14

@@ -70,7 +70,7 @@ func (c *Code) Epilogue(saved []Reg) {
 
 // TakeBudget takes one off the budget of may_goto and jumps to l if it was used up.
 func (c *Code) TakeBudget(l Label) {
-	c.rm(true, false, 5, RBP, budgetOff, 0x83)
+	c.rm(true, false, 5, at(RBP, budgetOff), 0x83)
 	c.byte(1)
 	c.jcc(ccBelow, l)
 }

@@ -1,0 +1,28 @@
+// Implements the absence of raw machine code.
+
+//go:build !(linux && amd64)
+
+package native
+
+import (
+	"errors"
+	"runtime"
+	"time"
+)
+
+// Code is a program in executable memory. There is none for this system.
+type Code struct{}
+
+// Load returns an error.
+func Load(_, _ []byte) (*Code, error) {
+	return nil, errors.New("compiled for linux/amd64 only, and this is " + runtime.GOOS + "/" + runtime.GOARCH)
+}
+
+// Run returns 0.
+func (*Code) Run(int) (uint64, time.Duration) { return 0, 0 }
+
+// Memory returns nil.
+func (*Code) Memory() []byte { return nil }
+
+// Close does nothing.
+func (*Code) Close() error { return nil }

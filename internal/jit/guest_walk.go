@@ -1,0 +1,330 @@
+// Implements the walk over a program that writes code for a machine.
+
+package jit
+
+import (
+	"github.com/skepbpf/skep/internal/ir"
+	"github.com/skepbpf/skep/internal/jit/amd64"
+	"github.com/skepbpf/skep/isa"
+)
+
+type guest struct {
+	compiler
+	o      GuestOptions
+	asm    amd64.Guest
+	out    *Guest
+	calls  calls
+	places *ir.Places
+	reach  []int32 // bytes that the packet is known to have, ahead of each block
+	named  ir.Regs
+	budget int32
+
+	// Of the pass that is being written.
+	place ir.State
+	known int32
+	cold  []func()             // what lies behind the program, out of its way
+	late  map[amd64.Label]bool // the labels of that
+	used  [numLabels]bool      // which of the common labels something leads to
+}
+
+// The labels behind those of the instructions.
+const (
+	labelSave  = amd64.Label(iota) // saves all registers and returns
+	labelDone                      // the program has ended
+	labelNext                      // the next packet of a batch
+	labelEnd                       // there is none
+	labelPause                     // the scheduler wants the goroutine between two packets
+	labelDeep                      // a local call that finds no frame
+	labelZero                      // the program has ended with 0
+	numLabels
+)
+
+func (g *guest) n() amd64.Label                   { return amd64.Label(len(g.p.Ins)) }
+func (g *guest) way(i ir.Index) amd64.Label       { return g.n() + amd64.Label(i) }
+func (g *guest) behind(i ir.Index) amd64.Label    { return 2*g.n() + amd64.Label(i) }
+func (g *guest) yieldWay(i ir.Index) amd64.Label  { return 3*g.n() + amd64.Label(i) }
+func (g *guest) miss(i ir.Index) amd64.Label      { return 4*g.n() + amd64.Label(i) }
+func (g *guest) common(l amd64.Label) amd64.Label { return 5*g.n() + l }
+func (g *guest) function(f int) amd64.Label       { return g.common(numLabels) + amd64.Label(f) }
+func (g *guest) functionExit(f int) amd64.Label   { return g.function(len(g.p.Funcs)) + amd64.Label(f) }
+
+// write writes the whole code.
+func (g *guest) write() {
+	g.cold = g.cold[:0]
+	clear(g.late)
+	g.used = [numLabels]bool{}
+	for f := range g.p.Funcs {
+		g.fn = f
+		out := &g.out.Funcs[f]
+		out.Start = g.code.Len()
+		if f == 0 {
+			g.start()
+		}
+		if g.calls.called[f] {
+			g.enter(f)
+		}
+		out.Body = g.code.Len()
+		for n, b := range g.p.Blocks {
+			if b.Func == f {
+				g.block(n)
+			}
+		}
+		out.Tail = g.code.Len()
+		g.code.Bind(g.functionExit(f))
+		g.leaveFunction(f)
+		out.End = g.code.Len()
+	}
+	for i := 0; i < len(g.cold); i++ {
+		g.cold[i]()
+	}
+	g.stubs()
+}
+
+// start writes what comes ahead of the program.
+func (g *guest) start() {
+	g.out.Start = g.code.Len()
+	g.asm.LoadPins()
+	if g.o.Batch {
+		g.code.Jump(g.to(labelNext))
+		g.code.Bind(g.common(labelDone))
+		g.asm.PutResult()
+		g.code.Bind(g.common(labelNext))
+		g.asm.Poll(g.to(labelPause))
+		g.asm.NextPacket(g.to(labelEnd))
+	}
+	for r := isa.R0; r <= isa.R9; r++ {
+		switch {
+		case g.o.Zero>>r&1 != 0:
+			g.code.MovImm(g.regs[r], 0)
+		case (r == isa.R1 || r == isa.R2) && g.named>>r&1 != 0:
+			g.asm.LoadReg(int(r))
+		}
+	}
+	if g.named>>isa.R10&1 != 0 {
+		g.asm.FirstFrame(g.o.Trusted)
+	}
+	if g.calls.called[0] {
+		g.code.Jump(0)
+	}
+}
+
+// to returns a common label that something is to lead to.
+func (g *guest) to(l amd64.Label) amd64.Label {
+	g.used[l] = true
+	return g.common(l)
+}
+
+// bind puts a common label here and reports whether anything leads to it.
+func (g *guest) bind(l amd64.Label) bool {
+	if g.used[l] {
+		g.code.Bind(g.common(l))
+	}
+	return g.used[l]
+}
+
+// stubs writes what many instructions share, as far as any needs it.
+func (g *guest) stubs() {
+	if g.bind(labelPause) {
+		g.asm.Leave(amd64.LeaveYield, noInsn, g.to(labelSave))
+	}
+	if g.bind(labelDeep) {
+		g.asm.StoreResume()
+		g.asm.Leave(amd64.LeaveStep, noInsn, g.to(labelSave))
+	}
+	if g.bind(labelSave) {
+		g.registers(g.asm.SaveReg)
+		g.asm.SavePins()
+		g.asm.Return()
+		g.out.Resume = g.code.Len()
+		g.asm.LoadPins()
+		g.registers(g.asm.LoadReg)
+		g.asm.Resume()
+	}
+	if g.bind(labelZero) {
+		g.code.MovImm(amd64.RAX, 0)
+		if g.o.Batch {
+			g.code.Jump(g.to(labelDone))
+		} else {
+			g.used[labelDone] = true
+		}
+	}
+	switch {
+	case !g.o.Batch && g.bind(labelDone), g.o.Batch && g.bind(labelEnd):
+		g.asm.ReturnDone()
+	}
+}
+
+// registers calls f for each register that the program uses.
+func (g *guest) registers(f func(r int)) {
+	for r := range isa.NumRegisters {
+		if g.named>>r&1 != 0 {
+			f(r)
+		}
+	}
+}
+
+// enter writes the beginning of a function that is called.
+func (g *guest) enter(f int) {
+	g.code.Bind(g.function(f))
+	frame := g.frame(f)
+	deep := g.common(labelDeep)
+	if !frame.Shallow {
+		deep = g.to(labelDeep)
+	}
+	g.asm.Enter(frame, g.o.Frames, deep)
+	if f == 0 {
+		g.code.Jump(0)
+	}
+}
+
+// leaveFunction writes the end of a function. What ran of it has been counted.
+func (g *guest) leaveFunction(f int) {
+	if f != 0 {
+		if g.calls.called[f] {
+			g.asm.Exit(g.frame(f))
+		}
+		return
+	}
+	if g.calls.called[0] {
+		g.asm.IfFirst(g.to(labelDone))
+		g.asm.Exit(g.frame(0))
+		return
+	}
+	if g.o.Batch {
+		g.code.Jump(g.to(labelDone))
+		return
+	}
+	g.asm.ReturnDone()
+}
+
+// block writes a basic block.
+func (g *guest) block(n int) {
+	b := g.p.Blocks[n]
+	g.place, g.known = g.places.In(n), g.reach[n]
+	back := false
+	for _, next := range b.Succ {
+		back = back || next <= n
+	}
+	for first := b.First; first < b.End; {
+		end := first
+		for end++; end < b.End && g.p.Ins[end-1].Op != isa.CallLocal; end++ {
+		}
+		g.piece(first, end, back && end == b.End)
+		first = end
+	}
+}
+
+// piece writes instructions that are counted together. back tells that the last may jump back.
+func (g *guest) piece(first, end ir.Index, back bool) {
+	for i := first; i < end; i++ {
+		g.code.Bind(amd64.Label(i))
+		g.out.Entry[i], g.out.First[i] = uint32(g.code.Len()), first
+		kind := g.p.Row(i).Kind
+		jumps := i+1 == end && (kind == isa.KindJump || kind == isa.KindGoto || kind == isa.KindMayGoto ||
+			kind == isa.KindExit || g.p.Ins[i].Op == isa.CallLocal)
+		if jumps {
+			g.count(i, end-first, back || g.p.Ins[i].Op == isa.CallLocal)
+		}
+		g.instruction(i)
+		if i+1 == end && !jumps {
+			g.count(i, end-first, false)
+		}
+		g.places.Step(i, &g.place)
+	}
+}
+
+// count counts n instructions up to i. With stop it then looks whether to go on.
+func (g *guest) count(i, n ir.Index, stop bool) {
+	switch {
+	case stop && g.o.Metered:
+		g.asm.Spend(int32(n)*g.o.OpSize, g.yield(i))
+	case stop:
+		g.asm.Poll(g.yield(i))
+	case g.o.Metered:
+		g.asm.Count(int32(n) * g.o.OpSize)
+	}
+}
+
+func (g *guest) yield(i ir.Index) amd64.Label {
+	g.later(g.yieldWay(i), func() { g.asm.Leave(amd64.LeaveYield, uint32(i), g.to(labelSave)) })
+	return g.yieldWay(i)
+}
+
+// step returns the label of an instruction's way out: the caller is to execute it.
+func (g *guest) step(i ir.Index) amd64.Label {
+	g.later(g.way(i), func() { g.asm.Leave(amd64.LeaveStep, uint32(i), g.to(labelSave)) })
+	return g.way(i)
+}
+
+// later writes something behind the program, once for each label.
+func (g *guest) later(l amd64.Label, write func()) {
+	if g.late[l] {
+		return
+	}
+	g.late[l] = true
+	g.cold = append(g.cold, func() {
+		g.code.Bind(l)
+		write()
+	})
+}
+
+// leave has the caller execute an instruction.
+func (g *guest) leave(i ir.Index) { g.asm.Leave(amd64.LeaveStep, uint32(i), g.to(labelSave)) }
+
+// instruction writes one instruction.
+func (g *guest) instruction(i ir.Index) {
+	in, row := &g.p.Ins[i], g.p.Row(i)
+	dst, src := g.regs[in.Dst], g.regs[in.Src]
+	switch row.Kind {
+	case isa.KindALU:
+		g.arithmetic(row, in, dst, src)
+	case isa.KindJump:
+		g.jump(row, in, dst, src)
+	case isa.KindGoto:
+		if in.Off != int32(i)+1 {
+			g.code.Jump(amd64.Label(in.Off))
+		}
+	case isa.KindMayGoto:
+		g.asm.TakeBudget(amd64.Label(in.Off))
+	case isa.KindLoad, isa.KindLoadAcq, isa.KindStore, isa.KindStoreRel, isa.KindAtomic:
+		g.access(i, in, row)
+	case isa.KindPacket:
+		g.packet(i, in, row)
+	case isa.KindCall:
+		g.call(i, in, row)
+	case isa.KindExit:
+		switch {
+		case i+1 == g.p.Funcs[g.fn].End:
+		case g.fn == 0 && !g.calls.called[0]:
+			g.leaveFunction(0)
+		default:
+			g.code.Jump(g.functionExit(g.fn))
+		}
+	default:
+		if row.Op == isa.LdImm64 {
+			g.code.MovImm(dst, in.Imm)
+			return
+		}
+		g.leave(i)
+	}
+}
+
+// call writes a call.
+func (g *guest) call(i ir.Index, in *ir.Ins, row *isa.Row) {
+	if row.Op == isa.CallLocal {
+		g.asm.CallLocal(g.function(g.p.FuncAt(ir.Index(in.Off))), g.behind(i))
+		g.out.Behind[i] = uint32(g.code.Len())
+		return
+	}
+	if row.Op == isa.Call && g.o.Native != nil {
+		if addr := g.o.Native(i); addr != 0 {
+			g.asm.CallNative(addr, g.o.Trusted)
+			return
+		}
+	}
+	if row.Op == isa.Call && g.o.GoCalls {
+		g.asm.CallGo(uint32(i), g.behind(i))
+		return
+	}
+	g.leave(i)
+}
