@@ -17,8 +17,11 @@ import (
 // Instance runs a program again and again without allocating. It is not safe for concurrent use: give each
 // goroutine its own.
 type Instance struct {
-	prog *Program
-	m    *interp.Machine
+	prog  *Program
+	m     *interp.Machine
+	leaf  interp.Leaf // of prog
+	stack bool        // leaf uses the stack
+	plain bool        // the program is a plain function
 
 	ctx   context.Context
 	limit uint64
@@ -27,7 +30,6 @@ type Instance struct {
 
 	context []byte      // as the program sees it
 	buffer  []byte      // copy of the data that the program may change
-	data    []byte      // what the program sees: buffer, or the caller's slice if it cannot be changed
 	packet  spec.Packet // for runs on bytes alone
 	bare    bool        // the packet has no metadata
 	mapped  bool        // the context is in the address space
@@ -35,11 +37,14 @@ type Instance struct {
 
 // NewInstance returns a new instance of the program.
 func (prog *Program) NewInstance() *Instance {
-	i := &Instance{prog: prog, m: interp.NewMachine(prog.code)}
+	i := &Instance{prog: prog, m: interp.NewMachine(prog.code), leaf: prog.leaf, stack: prog.stack, plain: prog.plain()}
 	i.m.Call.Env, i.m.Call.Value = prog.opts.Env, prog.opts.Value
 	if l := prog.typ.Context; l != nil {
 		i.context = make([]byte, (l.Size+7)&^7)[:l.Size]
 		i.m.ContextWritable = l.Writable
+	}
+	if prog.typ.Packet {
+		i.m.CtxAddr = mem.Context
 	}
 	return i
 }
@@ -48,7 +53,31 @@ func (prog *Program) NewInstance() *Instance {
 // Data returns it as the program left it. The limit is DefaultLimit. Errors are those of
 // Program.RunContext.
 func (i *Instance) Run(data []byte) (uint64, error) {
-	return i.run(i.plainPacket(data))
+	leaf := i.leaf
+	if leaf == nil || len(data) > mem.MaxData {
+		return i.run(i.plainPacket(data))
+	}
+	m := i.m
+	m.Packet = data
+	if i.stack {
+		m.FreshStack()
+	}
+	if i.plain {
+		m.SetArgs(plainArgs(data))
+	}
+	r0, exit := m.RunLeaf(leaf)
+	if exit == 0 {
+		return r0, nil
+	}
+	return m.EndLeaf(r0, exit)
+}
+
+// plainArgs are the arguments of a plain function.
+func plainArgs(data []byte) (r1, r2 uint64) {
+	if len(data) == 0 {
+		return 0, 0
+	}
+	return mem.Data, uint64(len(data))
 }
 
 // RunPacket is Run on a packet with metadata.
@@ -61,7 +90,7 @@ func (i *Instance) RunPacket(p *spec.Packet) (uint64, error) {
 func (i *Instance) Insns() uint64 { return i.m.Count() }
 
 // Data returns the last run's data as the program left it. It is valid until the next run.
-func (i *Instance) Data() []byte { return i.data }
+func (i *Instance) Data() []byte { return i.m.Packet }
 
 func (i *Instance) plainPacket(data []byte) *spec.Packet {
 	i.packet, i.bare = spec.Packet{Data: data}, true
@@ -75,9 +104,7 @@ func (i *Instance) run(p *spec.Packet) (uint64, error) {
 	var r1, r2 uint64
 	switch {
 	case i.prog.plain():
-		if len(i.data) > 0 {
-			r1, r2 = mem.Data, uint64(len(i.data))
-		}
+		r1, r2 = plainArgs(i.m.Packet)
 	default:
 		if !i.prog.blind || i.show {
 			if err := i.setContext(p); err != nil {
@@ -87,8 +114,7 @@ func (i *Instance) run(p *spec.Packet) (uint64, error) {
 		r1 = mem.Context
 	}
 	if i.prog.typ.Packet {
-		i.m.SetPacket(p, i.data)
-		i.m.CtxAddr = r1
+		i.m.SetPacket(p)
 	}
 	limit := i.limit
 	switch limit {
@@ -97,13 +123,19 @@ func (i *Instance) run(p *spec.Packet) (uint64, error) {
 	case NoLimit:
 		limit = 0
 	}
-	return i.m.Run(i.ctx, limit, r1, r2)
+	r0, err := i.m.Run(i.ctx, limit, r1, r2)
+	i.m.Network = 0
+	return r0, err
 }
 
 // setData puts the data into the address space: a copy if the program may change it.
 func (i *Instance) setData(data []byte) error {
 	if len(data) > mem.MaxData {
 		return fmt.Errorf("%w: %d bytes of data, at most %d", ErrNotSupported, len(data), mem.MaxData)
+	}
+	if i.prog.blind {
+		i.m.Packet = data
+		return nil
 	}
 	writable := i.prog.dataWritable()
 	if writable {
@@ -114,8 +146,8 @@ func (i *Instance) setData(data []byte) error {
 		i.buffer = append(i.buffer[:0], data...)
 		data = i.buffer
 	}
-	old := len(i.data)
-	i.data = data
+	old := len(i.m.Packet)
+	i.m.Packet = data
 	return i.m.MapData(data, old, writable)
 }
 
@@ -186,7 +218,7 @@ func (i *Instance) field(from progtype.Source, p *spec.Packet) uint32 {
 	case progtype.DataStart, progtype.DataMeta:
 		return mem.Data
 	case progtype.DataEnd:
-		return uint32(mem.Data + len(i.data))
+		return uint32(mem.Data + len(i.m.Packet))
 	}
 	return 0
 }

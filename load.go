@@ -26,7 +26,10 @@ type Program struct {
 	code *interp.Code
 	pool sync.Pool // of *Instance
 
-	blind bool // the program cannot look into its context
+	blind bool // the program can look neither into its context nor, but for ld_abs and ld_ind, its data
+
+	leaf  interp.Leaf // the program as a Go function, if it is blind and machine code; or nil
+	stack bool        // leaf uses the stack
 
 	// What a run fills in there: metadata, pointers to the packet, and what depends on the packet's size
 	// alone. blank is the context of a packet of no bytes and no metadata.
@@ -122,10 +125,16 @@ func (prog *Program) load(p *spec.Program) error {
 		Native:       prog.opts.Engine == EngineJIT,
 		DataWritable: prog.dataWritable(),
 	}
+	if !prog.plain() {
+		opts.Context = mem.Context
+	}
 	if l := prog.typ.Context; l != nil {
 		opts.ContextSize = l.Size
 	}
 	prog.code, err = interp.Compile(prog.ir, opts)
+	if err == nil && prog.blind {
+		prog.leaf, prog.stack = prog.code.Leaf()
+	}
 	return err
 }
 

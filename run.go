@@ -22,10 +22,21 @@ func (prog *Program) RunContext(ctx context.Context, opts *RunOptions) (Result, 
 		opts = &RunOptions{}
 	}
 	inst := prog.pool.Get().(*Instance)
+	if ctx.Done() == nil && opts.simple() {
+		r0, err := inst.Run(opts.Data)
+		r := Result{R0: r0, Insns: inst.Insns()}
+		prog.pool.Put(inst)
+		return r, err
+	}
 	r, err := inst.runOptions(ctx, opts)
 	// A helper that panics leaves the instance to the collector.
 	prog.pool.Put(inst)
 	return r, err
+}
+
+// simple reports whether nothing but data is given.
+func (o *RunOptions) simple() bool {
+	return o.Packet == nil && o.Context == nil && o.ContextOut == nil && o.DataOut == nil && o.Repeat <= 1 && o.Limit == 0
 }
 
 func (i *Instance) runOptions(ctx context.Context, opts *RunOptions) (Result, error) {

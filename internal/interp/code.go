@@ -36,6 +36,7 @@ type Options struct {
 	Trusted bool
 	// ContextSize is the size of the context that R1 points to, 0 if there is none or it varies; DataWritable whether programs may change the data.
 	ContextSize  int
+	Context      uint32 // what R1 always is, 0 if a run says
 	DataWritable bool
 }
 
@@ -69,6 +70,7 @@ type Code struct {
 	lookup  func(id int32) *helper.Helper
 	native  *nativeCode // nil: the run loop runs the program
 	frames  int         // how many stack frames a run may use
+	low     int         // first byte of the stack that a run may touch
 	watch   bool        // some register read may find no value
 	plain   bool        // no instruction names R10 or enters a function: the stack need not be made ready
 	entry   ir.Regs
@@ -92,12 +94,40 @@ func Compile(p *ir.Program, opts Options) (*Code, error) {
 	_, _, c.watch = p.Uninitialized(opts.Entry)
 	c.watch = c.watch && !opts.Loose
 	c.frames = min(jit.Depth(p), mem.Frames)
+	c.low = lowest(p)
 	if opts.Native {
 		if err := c.goNative(opts); err != nil {
 			return nil, err
 		}
 	}
 	return c, nil
+}
+
+// lowest returns the first byte of the stack that a program may touch: 0 unless all it does with memory is to
+// load and store at fixed places of its frame.
+func lowest(p *ir.Program) int {
+	low := int32(0)
+	for i := range p.Ins {
+		in, row := &p.Ins[i], p.Row(ir.Index(i))
+		dst, src := isa.Register(in.Dst) == isa.R10, isa.Register(in.Src) == isa.R10
+		base := false // whether R10 is the base of an access
+		switch row.Kind {
+		case isa.KindLoad:
+			base, src = src, false
+		case isa.KindStore:
+			base, dst = dst, false
+		case isa.KindAtomic, isa.KindLoadAcq, isa.KindStoreRel, isa.KindCall, isa.KindExtension:
+			return 0
+		}
+		memory := row.Kind == isa.KindLoad || row.Kind == isa.KindStore
+		if dst || src || memory && !base {
+			return 0
+		}
+		if memory {
+			low = min(low, in.Off)
+		}
+	}
+	return max(0, mem.FrameSize+int(low)) &^ 7
 }
 
 // specialize fills in what is known about one instruction.

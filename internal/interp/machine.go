@@ -97,21 +97,19 @@ func (m *Machine) MapData(data []byte, old int, writable bool) error {
 	return m.Space.Map(mem.Data, data, writable)
 }
 
-// SetPacket makes p the packet of helpers, and data, its bytes as the program sees them, that of packet accesses.
-func (m *Machine) SetPacket(p *spec.Packet, data []byte) {
-	m.Packet, m.Network, m.Call.Packet = data, p.NetworkOffset, p
-}
+// SetPacket makes p the packet of helpers; Packet holds its bytes as the program sees them.
+func (m *Machine) SetPacket(p *spec.Packet) { m.Network, m.Call.Packet = p.NetworkOffset, p }
 
 // Run runs the program with the given values in R1 and R2 and returns R0. limit is the greatest number of
 // instructions to execute, 0 for no limit; ctx, which may be nil, is looked at every so many instructions.
 // The error is a *mem.Fault, or wraps ErrLimit or the context's error.
 func (m *Machine) Run(ctx context.Context, limit uint64, r1, r2 uint64) (uint64, error) {
-	if !m.code.plain {
-		m.Space.Reset(m.code.frames)
-		m.mem, m.set = m.Space.Frame()
+	if m.code.Straight() && ctx == nil && (limit == 0 || limit >= uint64(len(m.code.ops))) {
+		return m.RunStraight(r1, r2)
 	}
-	if c := m.code.native; c != nil && c.straight && ctx == nil && (limit == 0 || limit >= uint64(len(m.code.ops))) {
-		return m.runStraight(c, r1, r2)
+	if !m.code.plain {
+		m.Space.Reset(m.code.low, m.code.frames)
+		m.mem, m.set = m.Space.Frame()
 	}
 	m.r = [isa.NumRegisters]uint64{isa.R1: r1, isa.R2: r2, isa.R10: mem.Stack + mem.FrameSize}
 	m.ctx, m.limit = ctx, limit
@@ -122,11 +120,17 @@ func (m *Machine) Run(ctx context.Context, limit uint64, r1, r2 uint64) (uint64,
 	m.fresh = true
 	err := m.loop()
 	m.straight(m.ip)
+	m.fuel = 0
 	return m.r[0], err
 }
 
 // Count returns how many instructions the last run executed. A wide instruction counts once.
-func (m *Machine) Count() uint64 { return uint64(m.ran / opSize) }
+func (m *Machine) Count() uint64 {
+	if m.fuel != 0 {
+		return uint64((plenty - m.fuel) / opSize)
+	}
+	return uint64(m.ran / opSize)
+}
 
 // Registers returns R0 to R10 as the last run left them.
 func (m *Machine) Registers() [isa.NumRegisters]uint64 { return m.r }
@@ -169,7 +173,7 @@ func (m *Machine) renew() (careful bool, err error) {
 	}
 	// Between two jumps or local calls a run executes at most the whole program once, in each frame.
 	length := uint64(len(m.code.ops) * m.code.frames)
-	if m.Count()+2*length > m.limit { // twice, so that there is something left to run
+	if uint64(m.ran/opSize)+2*length > m.limit { // twice, so that there is something left to run
 		return true, nil
 	}
 	if last := m.limit - length; last < uint64(m.stop/opSize) {

@@ -27,7 +27,7 @@ type native struct {
 	funcs  unsafe.Pointer // the first of nativeCode.funcs
 	exit   uint32         // the reason for leaving, during a helper
 	fresh  bool           // nothing has run yet
-	fuel   uintptr        // stop - ran
+	fuel   uintptr        // stop - ran; after a run of RunLeaf or RunStraight, plenty - ran, else 0
 	fits   [4]uint64      // see amd64.Layout.DataFits
 
 	// What is left of a batch: addresses in slices that somebody else keeps.
@@ -41,9 +41,12 @@ type native struct {
 type nativeCode struct {
 	*jit.Guest
 	addr     uintptr
+	start    uintptr
 	first    []uintptr     // op with which each instruction's piece begins
 	behind   []place       // where local calls go on, by offset
 	funcs    []helper.Func // that each instruction calls
+	leaf     Leaf          // the program as a Go function, or nil
+	closure  uintptr       // what leaf refers to: the address of its code
 	straight bool          // no loops and no local calls
 	metered  bool
 	trusted  bool
@@ -135,7 +138,7 @@ func (hostMemory) Bytes(addr uint64, n int, write bool) ([]byte, error) {
 
 // guestOptions is how this package has programs compiled.
 func guestOptions(p *ir.Program, opts Options) jit.GuestOptions {
-	o := jit.GuestOptions{Layout: layout, OpSize: int32(opSize), Frames: mem.Frames,
+	o := jit.GuestOptions{Layout: layout, Context: opts.Context, OpSize: int32(opSize), Frames: mem.Frames,
 		Trusted: opts.Trusted, Metered: !opts.Trusted,
 		ContextSize: int32(opts.ContextSize), DataWritable: opts.DataWritable, GoCalls: true}
 	if opts.Loose {
@@ -210,10 +213,16 @@ func (c *Code) load(g *jit.Guest, opts Options) (*nativeCode, error) {
 	if err != nil {
 		return nil, errors.Join(ErrNotSupported, err)
 	}
-	n := &nativeCode{Guest: g, addr: code.Addr(), first: make([]uintptr, len(g.First)),
+	n := &nativeCode{Guest: g, addr: code.Addr(), start: code.Addr() + uintptr(g.Start), first: make([]uintptr, len(g.First)),
 		funcs: make([]helper.Func, len(g.First)), straight: c.frames == 1, metered: !opts.Trusted, trusted: opts.Trusted}
+	if g.Leaf >= 0 {
+		n.closure = n.addr + uintptr(g.Leaf)
+		closure := unsafe.Pointer(&n.closure)
+		n.leaf = *(*Leaf)(unsafe.Pointer(&closure))
+	}
 	runtime.AddCleanup(n, func(code *execmem.Code) { code.Close() }, code)
 	for i, f := range g.First {
+		n.straight = n.straight && c.prog.Row(ir.Index(i)).Kind != isa.KindMayGoto
 		n.first[i] = uintptr(unsafe.Pointer(&c.ops[f]))
 		if g.Behind[i] != 0 {
 			n.behind = append(n.behind, place{g.Behind[i], ir.Index(i)})
@@ -239,31 +248,72 @@ func (n *nativeCode) callBefore(addr uintptr) ir.Index {
 // plenty is fuel for programs without loops.
 const plenty = ^uintptr(0) >> 1
 
-// runStraight runs a program that executes no instruction twice.
-func (m *Machine) runStraight(n *nativeCode, r1, r2 uint64) (uint64, error) {
+// Straight reports whether the program is machine code that executes no instruction twice.
+func (c *Code) Straight() bool { return c.native != nil && c.native.straight }
+
+// RunStraight is Run without a limit or a context, for programs that are Straight.
+func (m *Machine) RunStraight(r1, r2 uint64) (uint64, error) {
+	n := m.code.native
 	m.r[isa.R1], m.r[isa.R2] = r1, r2
 	m.fuel = plenty
-	r0, exit, err := enter(m, n.addr+uintptr(n.Start))
+	if !m.code.plain {
+		m.Space.Reset(m.code.low, 1)
+	}
+	r0, exit, err := enter(m, n.start)
 	if exit == amd64.LeaveDone {
-		m.ran = plenty - m.fuel
 		return r0, nil
 	}
-	m.ctx, m.limit = nil, 0
-	m.depth, m.budget = 0, LoopBudget
-	m.stop, m.fresh = plenty, false
-	m.ran = m.stop - m.fuel
+	m.ran = plenty - m.fuel
+	return m.endStraight(r0, exit, err)
+}
+
+// Leaf is machine code that can be called as a Go function.
+type Leaf func(m *Machine) (r0, exit uint64)
+
+// Leaf returns the program as a Go function, or nil, and whether it uses the stack.
+func (c *Code) Leaf() (leaf Leaf, stack bool) {
+	if !c.Straight() {
+		return nil, false
+	}
+	return c.native.leaf, !c.plain
+}
+
+// FreshStack makes the stack ready for RunLeaf.
+func (m *Machine) FreshStack() { m.Space.Reset(m.code.low, 1) }
+
+// RunLeaf runs a program by its Leaf. If exit is not zero, EndLeaf finishes the run.
+func (m *Machine) RunLeaf(leaf Leaf) (r0, exit uint64) {
+	m.fuel = plenty
+	return leaf(m)
+}
+
+// SetArgs sets R1 and R2 for RunLeaf, for programs that no context is given to.
+func (m *Machine) SetArgs(r1, r2 uint64) { m.r[isa.R1], m.r[isa.R2] = r1, r2 }
+
+// EndLeaf finishes a run by RunLeaf.
+func (m *Machine) EndLeaf(r0, exit uint64) (uint64, error) {
+	m.ran = plenty - m.fuel
+	return m.endStraight(r0, uint32(exit), nil)
+}
+
+// endStraight goes on where a program that is Straight has left.
+func (m *Machine) endStraight(r0 uint64, exit uint32, err error) (uint64, error) {
+	n := m.code.native
+	m.ctx, m.limit, m.stop = nil, 0, plenty
+	m.depth, m.budget, m.fresh = 0, LoopBudget, false
 	done, err := m.left(n, r0, exit, err)
 	if !done && err == nil {
 		err = m.loop()
 	}
 	m.straight(m.ip)
+	m.fuel = 0
 	return m.r[0], err
 }
 
 // runNative is run by machine code. It keeps the same promises.
 func (m *Machine) runNative(n *nativeCode) (done bool, err error) {
 	for {
-		at := n.addr + uintptr(n.Start)
+		at := n.start
 		if !m.fresh {
 			at = m.goOn(n)
 		}

@@ -29,6 +29,7 @@ type GuestOptions struct {
 	Batch bool
 
 	Zero         ir.Regs // registers that are zero at the start
+	Context      uint32  // what R1 is at the start; 0: what the machine says
 	ContextSize  int32   // 0: R1 is not the address of a context, or nobody knows its size
 	DataWritable bool
 
@@ -49,7 +50,11 @@ type GuestOptions struct {
 // of it has been added yet, except with LeaveYield; when it goes on inside one, the code will add the whole
 // of it.
 type Guest struct {
-	Code   []byte
+	Code []byte
+	// Leaf is where the code can be entered as a Go function of its machine that returns two values, the
+	// result and the reason, or -1: in the registers of Go's own convention, AX, and AX and BX. The code then
+	// keeps R14 and the frame pointer, as that asks for.
+	Leaf   int
 	Start  int
 	Resume int
 	Entry  []uint32   // offset at which each instruction starts
@@ -178,6 +183,8 @@ func (g *guest) survey() {
 		named |= 0x3f
 	}
 	g.named = named | 1
+	g.leaf = !helpers && !loops && !g.o.Batch && g.calls.depth == 1 && g.budget == 0 && g.named>>isa.R8&1 == 0 &&
+		!(g.o.Trusted && g.named>>isa.R10&1 != 0)
 	g.pin(helpers, native, packets, loops)
 }
 
@@ -185,7 +192,7 @@ func (g *guest) survey() {
 func (g *guest) pin(helpers, native, packets, loops bool) {
 	var free []amd64.Reg
 	for r := isa.R9; r >= isa.R1; r-- {
-		if g.named>>r&1 == 0 && (r >= isa.R6 || !helpers) {
+		if g.named>>r&1 == 0 && (r >= isa.R6 || !helpers) && !(r == isa.R8 && g.leaf) {
 			free = append(free, g.asm.Map[r])
 		}
 	}

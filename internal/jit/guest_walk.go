@@ -18,6 +18,7 @@ type guest struct {
 	reach  []int32 // bytes that the packet is known to have, ahead of each block
 	named  ir.Regs
 	budget int32
+	leaf   bool // the code can be entered as a Go function
 
 	// Of the pass that is being written.
 	place ir.State
@@ -82,6 +83,11 @@ func (g *guest) write() {
 
 // start writes what comes ahead of the program.
 func (g *guest) start() {
+	g.out.Leaf = -1
+	if g.leaf {
+		g.out.Leaf = g.code.Len()
+		g.code.Mov(true, amd64.Machine, amd64.RAX)
+	}
 	g.out.Start = g.code.Len()
 	g.asm.LoadPins()
 	if g.o.Batch {
@@ -96,7 +102,10 @@ func (g *guest) start() {
 		switch {
 		case g.o.Zero>>r&1 != 0:
 			g.code.MovImm(g.regs[r], 0)
-		case (r == isa.R1 || r == isa.R2) && g.named>>r&1 != 0:
+		case g.named>>r&1 == 0:
+		case r == isa.R1 && g.o.Context != 0:
+			g.code.MovImm(g.regs[r], uint64(g.o.Context))
+		case r == isa.R1 || r == isa.R2:
 			g.asm.LoadReg(int(r))
 		}
 	}
@@ -134,6 +143,9 @@ func (g *guest) stubs() {
 	if g.bind(labelSave) {
 		g.registers(g.asm.SaveReg)
 		g.asm.SavePins()
+		if g.leaf {
+			g.code.Mov(false, amd64.RBX, amd64.R11)
+		}
 		g.asm.Return()
 		g.out.Resume = g.code.Len()
 		g.asm.LoadPins()
@@ -150,7 +162,7 @@ func (g *guest) stubs() {
 	}
 	switch {
 	case !g.o.Batch && g.bind(labelDone), g.o.Batch && g.bind(labelEnd):
-		g.asm.ReturnDone()
+		g.asm.ReturnDone(g.leaf)
 	}
 }
 
@@ -194,7 +206,7 @@ func (g *guest) leaveFunction(f int) {
 		g.code.Jump(g.to(labelDone))
 		return
 	}
-	g.asm.ReturnDone()
+	g.asm.ReturnDone(g.leaf)
 }
 
 // block writes a basic block.

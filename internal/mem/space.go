@@ -114,11 +114,15 @@ func (s *Space) Unmap(addr uint32, n int) {
 // Granules returns how many granules a region of n bytes takes.
 func Granules(n int) int { return max(1, (n+GranuleSize-1)/GranuleSize) }
 
-// Reset drops all stack frames and enters the first. frames is how many a run may enter.
-func (s *Space) Reset(frames int) {
+// Reset drops all stack frames and enters the first. frames is how many a run may enter, low the first byte of
+// the stack that it may touch.
+func (s *Space) Reset(low, frames int) {
 	switch {
 	case s.loose:
-		clear(s.stack[:frames*FrameSize/8])
+		clear(s.stack[low/8 : frames*FrameSize/8])
+		if s.Depth() == 1 {
+			return
+		}
 	case s.Depth() == 1: // as most runs leave it
 		*(*[FrameSize / 64]uint64)(s.set[:]) = [FrameSize / 64]uint64{}
 		return

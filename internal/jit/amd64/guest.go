@@ -156,10 +156,13 @@ func (g *Guest) reason(reason uint8, insn uint32) {
 // Return returns to whoever entered the code.
 func (g *Guest) Return() { g.byte(0xc3) }
 
-// ReturnDone ends the program.
-func (g *Guest) ReturnDone() {
+// ReturnDone ends the program. leaf tells that RBX is to hold the reason as well.
+func (g *Guest) ReturnDone(leaf bool) {
 	g.SavePins()
 	g.MovImm(R11, LeaveDone)
+	if leaf {
+		g.MovImm(RBX, LeaveDone)
+	}
 	g.Return()
 }
 
