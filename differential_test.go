@@ -20,6 +20,7 @@ import (
 // counts is what a differential run has compared.
 type counts struct {
 	programs atomic.Int64 // run on the engines and the reference machine
+	trusted  atomic.Int64 // and as trusted code
 	kernel   atomic.Int64 // and in the kernel
 	refused  atomic.Int64 // refused by the kernel's verifier
 	unfit    atomic.Int64 // on a packet that the kernel does not test with: it wants IP headers whole
@@ -55,6 +56,9 @@ func differ(t testing.TB, seed1, seed2 uint64, c *counts) error {
 			}
 		}
 	}
+	if err := differTrusted(t, v, c); err != nil {
+		return err
+	}
 	if !o.Kernel || kernel.Available() != nil {
 		return nil
 	}
@@ -77,6 +81,23 @@ func differ(t testing.TB, seed1, seed2 uint64, c *counts) error {
 	c.kernel.Add(1)
 	if err := v.Check(r0, err); err != nil {
 		return fmt.Errorf("kernel: %w", err)
+	}
+	return nil
+}
+
+// differTrusted runs a vector as trusted code, for the reference machine has seen that it does nothing wrong.
+func differTrusted(t testing.TB, v enginetest.Vector, c *counts) error {
+	prog, err := skep.Load(v.Program, &skep.Options{UnsafeTrust: true})
+	if err != nil {
+		return err
+	}
+	if !isTrusted(prog) {
+		return nil
+	}
+	c.trusted.Add(1)
+	r, err := prog.RunContext(t.Context(), &skep.RunOptions{Data: v.Mem})
+	if err := v.Check(r.R0, err); err != nil {
+		return fmt.Errorf("trusted: %w", err)
 	}
 	return nil
 }
@@ -105,8 +126,8 @@ func TestDifferential(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	t.Logf("%d programs, %d of them in the kernel as well, %d refused there, %d with packets it does not take, in %v",
-		c.programs.Load(), c.kernel.Load(), c.refused.Load(), c.unfit.Load(), time.Since(start).Round(time.Second))
+	t.Logf("%d programs, %d of them trusted, %d in the kernel as well, %d refused there, %d with packets it does not take, in %v",
+		c.programs.Load(), c.trusted.Load(), c.kernel.Load(), c.refused.Load(), c.unfit.Load(), time.Since(start).Round(time.Second))
 }
 
 // FuzzDifferential is TestDifferential driven by the fuzzer.

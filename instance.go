@@ -5,8 +5,10 @@ package skep
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/bits"
+	"unsafe"
 
 	"github.com/skepbpf/skep/internal/interp"
 	"github.com/skepbpf/skep/internal/mem"
@@ -22,6 +24,8 @@ type Instance struct {
 	leaf  interp.Leaf // of prog
 	stack bool        // leaf uses the stack
 	plain bool        // the program is a plain function
+
+	single func([]byte) (uint64, error) // Run, bound once
 
 	ctx   context.Context
 	limit uint64
@@ -39,6 +43,7 @@ type Instance struct {
 func (prog *Program) NewInstance() *Instance {
 	i := &Instance{prog: prog, m: interp.NewMachine(prog.code), leaf: prog.leaf, stack: prog.stack, plain: prog.plain()}
 	i.m.Call.Env, i.m.Call.Value = prog.opts.Env, prog.opts.Value
+	i.single = i.Run
 	if l := prog.typ.Context; l != nil {
 		i.context = make([]byte, (l.Size+7)&^7)[:l.Size]
 		i.m.ContextWritable = l.Writable
@@ -72,12 +77,43 @@ func (i *Instance) Run(data []byte) (uint64, error) {
 	return m.EndLeaf(r0, exit)
 }
 
+// hostAddrs reports whether the program sees addresses of the host.
+func (prog *Program) hostAddrs() bool { return prog.trusted && !prog.blind }
+
+// hostAddr is the address of a slice, which the collector does not move: an instance refers to it.
+func hostAddr(b []byte) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) }
+
 // plainArgs are the arguments of a plain function.
 func plainArgs(data []byte) (r1, r2 uint64) {
 	if len(data) == 0 {
 		return 0, 0
 	}
 	return mem.Data, uint64(len(data))
+}
+
+// RunBatch runs the program on each packet, as Run does, and puts the low half of each R0 at the same place of
+// verdicts, which must be as long as packets. It returns how many packets have one: all of them or, with the
+// error of the run that failed, those before. Programs that see nothing but their packet's bytes by ld_abs and
+// ld_ind, as translated filters do, go through the batch in machine code; others take their turns one by one.
+// Insns and Data tell nothing afterwards.
+func (i *Instance) RunBatch(packets [][]byte, verdicts []uint32) (int, error) {
+	if len(verdicts) < len(packets) {
+		return 0, fmt.Errorf("%d packets and room for %d verdicts", len(packets), len(verdicts))
+	}
+	if i.leaf != nil && i.prog.typ.Packet {
+		n, err := i.m.RunBatch(packets, verdicts, i.single)
+		if !errors.Is(err, ErrNotSupported) {
+			return n, err
+		}
+	}
+	for n, p := range packets {
+		r0, err := i.Run(p)
+		if err != nil {
+			return n, err
+		}
+		verdicts[n] = uint32(r0)
+	}
+	return len(packets), nil
 }
 
 // RunPacket is Run on a packet with metadata.
@@ -104,24 +140,29 @@ func (i *Instance) run(p *spec.Packet) (uint64, error) {
 	var r1, r2 uint64
 	switch {
 	case i.prog.plain():
-		r1, r2 = plainArgs(i.m.Packet)
+		if r1, r2 = plainArgs(i.m.Packet); i.prog.hostAddrs() && r2 > 0 {
+			r1 = hostAddr(i.m.Packet)
+		}
 	default:
 		if !i.prog.blind || i.show {
 			if err := i.setContext(p); err != nil {
 				return 0, err
 			}
 		}
-		r1 = mem.Context
+		if r1 = mem.Context; i.prog.hostAddrs() {
+			r1 = hostAddr(i.context)
+			i.m.CtxAddr = r1
+		}
 	}
 	if i.prog.typ.Packet {
 		i.m.SetPacket(p)
 	}
 	limit := i.limit
-	switch limit {
-	case 0:
-		limit = DefaultLimit
-	case NoLimit:
+	switch {
+	case limit == NoLimit || i.prog.trusted:
 		limit = 0
+	case limit == 0:
+		limit = DefaultLimit
 	}
 	r0, err := i.m.Run(i.ctx, limit, r1, r2)
 	i.m.Network = 0

@@ -26,6 +26,10 @@ type Program struct {
 	code *interp.Code
 	pool sync.Pool // of *Instance
 
+	engine    Engine
+	engineWhy string
+	trusted   bool
+
 	blind bool // the program can look neither into its context nor, but for ld_abs and ld_ind, its data
 
 	leaf  interp.Leaf // the program as a Go function, if it is blind and machine code; or nil
@@ -59,7 +63,6 @@ func Load(p *spec.Program, opts *Options) (*Program, error) {
 		}
 		return nil, err
 	}
-	prog.planContext()
 	prog.pool.New = func() any { return prog.NewInstance() }
 	return prog, nil
 }
@@ -114,6 +117,7 @@ func (prog *Program) load(p *spec.Program) error {
 		return err
 	}
 	prog.blind = !prog.looksAround()
+	prog.planContext()
 	entry := ir.Regs(1 << isa.R1)
 	if prog.plain() {
 		entry |= 1 << isa.R2
@@ -122,7 +126,6 @@ func (prog *Program) load(p *spec.Program) error {
 		Entry:        entry,
 		Helper:       func(id int32) *helper.Helper { return helpers[id] },
 		Loose:        prog.opts.ZeroUninitialized,
-		Native:       prog.opts.Engine == EngineJIT,
 		DataWritable: prog.dataWritable(),
 	}
 	if !prog.plain() {
@@ -131,8 +134,7 @@ func (prog *Program) load(p *spec.Program) error {
 	if l := prog.typ.Context; l != nil {
 		opts.ContextSize = l.Size
 	}
-	prog.code, err = interp.Compile(prog.ir, opts)
-	if err == nil && prog.blind {
+	if err = prog.compile(opts); err == nil && prog.blind {
 		prog.leaf, prog.stack = prog.code.Leaf()
 	}
 	return err
@@ -227,16 +229,3 @@ func (prog *Program) Name() string { return prog.ir.Source.Name }
 
 // Type returns the program's type.
 func (prog *Program) Type() spec.ProgramType { return prog.typ.Type }
-
-// Engine returns the engine that runs the program, and why it is that one.
-func (prog *Program) Engine() (Engine, string) {
-	switch prog.opts.Engine {
-	case EngineAuto:
-		return EngineInterp, "it checks more than the JIT, which is new"
-	default:
-		return prog.opts.Engine, "asked for"
-	}
-}
-
-// Verified reports whether the program was proved safe, so that it runs without checks. No program is yet.
-func (prog *Program) Verified() bool { return false }

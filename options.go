@@ -12,7 +12,8 @@ import (
 type Engine uint8
 
 const (
-	// EngineAuto leaves the choice to Load. It is the interpreter, as long as the JIT is new.
+	// EngineAuto leaves the choice to Load: the JIT where there is one that can run the program, else the
+	// interpreter.
 	EngineAuto Engine = iota
 	// EngineInterp runs one instruction at a time, everywhere.
 	EngineInterp
@@ -37,6 +38,12 @@ type Options struct {
 	Helpers []helper.Helper // helpers to add to the standard table, or to put in the place of some
 	Env     *helper.Env     // clock, randomness and processor that helpers see; nil: the real ones
 	Value   any             // handed to helpers as Call.Value
+
+	// UnsafeTrust lets the JIT trust the program, for code that the host itself has made: no access is checked,
+	// addresses are the host's own, instructions are not counted, no limit is kept. A program that does
+	// anything wrong then crashes the process or silently destroys its memory. The interpreter does not trust,
+	// and neither does the JIT where it cannot; Program.Engine says which it is.
+	UnsafeTrust bool
 
 	// ZeroUninitialized makes registers and stack bytes that nothing has written read as zero. Otherwise
 	// reading one ends the run with a Fault. The kernel lets privileged programs read such stack bytes.

@@ -48,6 +48,22 @@ func (f *Filter) Verdict(packet []byte) uint32 {
 	return verdict(r0, err)
 }
 
+// VerdictBatch is Verdict for each packet, at the same place of verdicts, which must be as long as packets. It
+// takes about a nanosecond a packet beyond the filter's own work. If it is shorter, VerdictBatch panics.
+func (f *Filter) VerdictBatch(packets [][]byte, verdicts []uint32) {
+	verdicts = verdicts[:len(packets)]
+	i := f.pool.Get().(*skep.Instance)
+	for len(packets) > 0 {
+		n, err := i.RunBatch(packets, verdicts)
+		if err == nil {
+			break
+		}
+		verdicts[n] = 0 // see verdict
+		packets, verdicts = packets[n+1:], verdicts[n+1:]
+	}
+	f.pool.Put(i)
+}
+
 // VerdictPacket is Verdict for a packet with metadata, which ancillary loads read.
 func (f *Filter) VerdictPacket(p *spec.Packet) uint32 {
 	i := f.pool.Get().(*skep.Instance)

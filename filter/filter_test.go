@@ -38,7 +38,7 @@ func packet(n int) []byte {
 }
 
 // newFilter returns the filter tcpPort(443).
-func newFilter(t *testing.T) *filter.Filter {
+func newFilter(t testing.TB) *filter.Filter {
 	t.Helper()
 	raw, err := bpf.Assemble(tcpPort(443))
 	if err != nil {

@@ -3,7 +3,6 @@
 package interp
 
 import (
-	"errors"
 	"fmt"
 	"math/bits"
 	"slices"
@@ -16,7 +15,7 @@ import (
 )
 
 // ErrNotSupported is what Compile's error wraps for instructions that need something this run does not have.
-var ErrNotSupported = errors.New("not supported")
+var ErrNotSupported = jit.ErrNotSupported
 
 // Options is what a program is compiled with.
 type Options struct {
@@ -35,8 +34,11 @@ type Options struct {
 	// Trusted asks for machine code that checks and counts nothing.
 	Trusted bool
 	// ContextSize is the size of the context that R1 points to, 0 if there is none or it varies; DataWritable whether programs may change the data.
-	ContextSize  int
-	Context      uint32 // what R1 always is, 0 if a run says
+	ContextSize int
+	Context     uint32 // what R1 always is, 0 if a run says
+
+	batch        bool // the code goes through a batch of packets
+	clear        int  // words of the stack that it clears for each
 	DataWritable bool
 }
 
@@ -71,15 +73,17 @@ type Code struct {
 	native  *nativeCode // nil: the run loop runs the program
 	frames  int         // how many stack frames a run may use
 	low     int         // first byte of the stack that a run may touch
-	watch   bool        // some register read may find no value
-	plain   bool        // no instruction names R10 or enters a function: the stack need not be made ready
+	opts    Options     // what it was compiled with
+	batch   batch
+	watch   bool // some register read may find no value
+	plain   bool // no instruction names R10 or enters a function: the stack need not be made ready
 	entry   ir.Regs
 	loose   bool
 }
 
 // Compile makes p ready to run. It fails if p calls a helper that does not exist or loads what cannot be resolved.
 func Compile(p *ir.Program, opts Options) (*Code, error) {
-	c := &Code{prog: p, ops: make([]op, len(p.Ins)+1), lookup: opts.Helper, entry: opts.Entry, loose: opts.Loose}
+	c := &Code{prog: p, ops: make([]op, len(p.Ins)+1), lookup: opts.Helper, entry: opts.Entry, loose: opts.Loose, opts: opts}
 	for i := range p.Ins {
 		in := &p.Ins[i]
 		c.ops[i] = op{code: in.Op, dst: in.Dst * 8, src: in.Src * 8, off: in.Off, imm: in.Imm}

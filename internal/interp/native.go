@@ -32,6 +32,8 @@ type native struct {
 
 	// What is left of a batch: addresses in slices that somebody else keeps.
 	next, end, out uintptr
+	packets        [][]byte
+	results        []uint32
 
 	frames  [mem.Frames]frame
 	trusted [mem.Frames * amd64.TrustedFrame / 8]uint64
@@ -139,7 +141,7 @@ func (hostMemory) Bytes(addr uint64, n int, write bool) ([]byte, error) {
 // guestOptions is how this package has programs compiled.
 func guestOptions(p *ir.Program, opts Options) jit.GuestOptions {
 	o := jit.GuestOptions{Layout: layout, Context: opts.Context, OpSize: int32(opSize), Frames: mem.Frames,
-		Trusted: opts.Trusted, Metered: !opts.Trusted,
+		Trusted: opts.Trusted, Metered: !opts.Trusted && !opts.batch, Batch: opts.batch, Clear: opts.clear,
 		ContextSize: int32(opts.ContextSize), DataWritable: opts.DataWritable, GoCalls: true}
 	if opts.Loose {
 		o.Zero = zeroed(p, opts.Entry)
@@ -214,7 +216,7 @@ func (c *Code) load(g *jit.Guest, opts Options) (*nativeCode, error) {
 		return nil, errors.Join(ErrNotSupported, err)
 	}
 	n := &nativeCode{Guest: g, addr: code.Addr(), start: code.Addr() + uintptr(g.Start), first: make([]uintptr, len(g.First)),
-		funcs: make([]helper.Func, len(g.First)), straight: c.frames == 1, metered: !opts.Trusted, trusted: opts.Trusted}
+		funcs: make([]helper.Func, len(g.First)), straight: c.frames == 1, metered: !opts.Trusted && !opts.batch, trusted: opts.Trusted}
 	if g.Leaf >= 0 {
 		n.closure = n.addr + uintptr(g.Leaf)
 		closure := unsafe.Pointer(&n.closure)

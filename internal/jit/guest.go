@@ -27,6 +27,7 @@ type GuestOptions struct {
 	// Batch code runs the program once for each packet of a batch. It is for programs that have no loops and
 	// see nothing of the packet but what ld_abs and ld_ind read.
 	Batch bool
+	Clear int // words of the stack, from the top, that are cleared for each packet of a batch
 
 	Zero         ir.Regs // registers that are zero at the start
 	Context      uint32  // what R1 is at the start; 0: what the machine says

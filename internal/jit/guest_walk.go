@@ -81,6 +81,9 @@ func (g *guest) write() {
 	g.stubs()
 }
 
+// loopAlign is what the addresses of loop heads are multiples of.
+const loopAlign = 32
+
 // start writes what comes ahead of the program.
 func (g *guest) start() {
 	g.out.Leaf = -1
@@ -92,11 +95,15 @@ func (g *guest) start() {
 	g.asm.LoadPins()
 	if g.o.Batch {
 		g.code.Jump(g.to(labelNext))
+		g.code.Align(loopAlign)
 		g.code.Bind(g.common(labelDone))
 		g.asm.PutResult()
 		g.code.Bind(g.common(labelNext))
 		g.asm.Poll(g.to(labelPause))
 		g.asm.NextPacket(g.to(labelEnd))
+		for w := range g.o.Clear {
+			g.code.StoreImmMem(64, 0, g.asm.OnStack(int32(-8*(w+1)), true))
+		}
 	}
 	for r := isa.R0; r <= isa.R9; r++ {
 		switch {

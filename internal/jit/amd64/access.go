@@ -108,8 +108,14 @@ func (g *Guest) IfNegative(k int32, index Reg, l Label) {
 	g.jcc(ccSign, l)
 }
 
+// network turns the bytes that were loaded into RAX, zero-extended, into a number.
 func (g *Guest) network(size uint8) {
-	if size > 8 {
+	switch size {
+	case 16:
+		g.byte(0x66)
+		g.rr(false, 0, RAX, 0xc1) // rol
+		g.byte(8)
+	case 32:
 		g.Swap(size, RAX)
 	}
 }

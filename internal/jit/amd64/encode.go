@@ -176,6 +176,20 @@ func (c *Code) groupImm(n byte, w bool, dst Reg, v int32) {
 	c.imm32(v)
 }
 
+// nops are the recommended instructions of one to nine bytes that do nothing.
+var nops = [...]string{"", "\x90", "\x66\x90", "\x0f\x1f\x00", "\x0f\x1f\x40\x00", "\x0f\x1f\x44\x00\x00",
+	"\x66\x0f\x1f\x44\x00\x00", "\x0f\x1f\x80\x00\x00\x00\x00", "\x0f\x1f\x84\x00\x00\x00\x00\x00",
+	"\x66\x0f\x1f\x84\x00\x00\x00\x00\x00"}
+
+// Align fills up with instructions that do nothing until the length of the code is a multiple of n.
+func (c *Code) Align(n int) {
+	for rest := -len(c.buf) & (n - 1); rest > 0; {
+		k := min(rest, len(nops)-1)
+		c.buf = append(c.buf, nops[k]...)
+		rest -= k
+	}
+}
+
 // Mov copies a register; with w false its lower half, and the upper half becomes zero.
 func (c *Code) Mov(w bool, dst, src Reg) { c.rr(w, src, dst, 0x89) }
 

@@ -51,6 +51,7 @@ type Layout struct {
 // RecordSize is the size of the record of a local call, TrustedFrame that of a trusted program's frame with
 // all that belongs to it.
 const (
+	SliceSize    = 24 // of a Go slice's header
 	RecordSize   = 64
 	TrustedFrame = stackSize + 16 + RecordSize
 )
@@ -244,7 +245,7 @@ func (g *Guest) NextPacket(end Label) {
 			g.StoreMem(64, r, g.state(g.L.Slots[s]))
 		}
 	}
-	g.slotImm(grpAdd, Next, 24)
+	g.slotImm(grpAdd, Next, SliceSize)
 }
 
 // PutResult stores R0 as the current packet's result.

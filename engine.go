@@ -1,0 +1,71 @@
+// Implements the choice of the engine.
+
+package skep
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/skepbpf/skep/internal/interp"
+)
+
+// compile compiles the program for the engine asked for, or for the best that can run it.
+func (prog *Program) compile(opts interp.Options) error {
+	var err error
+	if prog.opts.Engine != EngineInterp {
+		opts.Native = true
+		if prog.engineWhy, err = prog.compileNative(opts); err == nil {
+			prog.engine = EngineJIT
+			return nil
+		}
+		if prog.opts.Engine == EngineJIT || !errors.Is(err, ErrNotSupported) {
+			return err
+		}
+	}
+	opts.Native = false
+	prog.engine, prog.engineWhy = EngineInterp, "asked for"
+	if err != nil {
+		prog.engineWhy = err.Error()
+	}
+	prog.code, err = interp.Compile(prog.ir, opts)
+	return err
+}
+
+// compileNative compiles to machine code: trusted, if that is asked for and can be had.
+func (prog *Program) compileNative(opts interp.Options) (why string, err error) {
+	why = "machine code that checks every access"
+	if prog.opts.UnsafeTrust {
+		trusted := opts
+		trusted.Trusted = true
+		if !prog.blind {
+			trusted.Context = 0 // wherever it is
+		}
+		if err = prog.trustable(); err == nil {
+			prog.code, err = interp.Compile(prog.ir, trusted)
+		}
+		if err == nil {
+			prog.trusted = true
+			return "machine code without checks, trusted as asked for", nil
+		}
+		if !errors.Is(err, ErrNotSupported) {
+			return "", err
+		}
+		why = fmt.Sprintf("%s, for it cannot be trusted: %v", why, err)
+	}
+	prog.code, err = interp.Compile(prog.ir, opts)
+	return why, err
+}
+
+// trustable refuses what needs addresses of 32 bits: those of packets in a context.
+func (prog *Program) trustable() error {
+	if len(prog.pointers) > 0 && !prog.blind {
+		return fmt.Errorf("%w: trusted code for a context with packet addresses of 32 bits (%s)", ErrNotSupported, prog.typ.Context.Name)
+	}
+	return nil
+}
+
+// Engine returns the engine that runs the program, and why it is that one.
+func (prog *Program) Engine() (Engine, string) { return prog.engine, prog.engineWhy }
+
+// Verified reports whether the program was proved safe, so that it runs without checks. No program is yet.
+func (prog *Program) Verified() bool { return false }
