@@ -110,6 +110,9 @@ func (prog *Program) load(p *spec.Program) error {
 	if err != nil {
 		return err
 	}
+	if err := link(source, helpers, set); err != nil {
+		return err
+	}
 	if prog.ir, err = ir.Decode(source, ir.Options{Set: set, Profile: prog.opts.Profile}); err != nil {
 		return err
 	}

@@ -41,13 +41,26 @@ const (
 // concurrent use if the program is.
 type Func func(c *Call, r1, r2, r3, r4, r5 uint64) (uint64, error)
 
-// Helper is a function that programs can call.
+// Helper is a function that programs can call. It has a body in Go, Func, or is a BPF function itself, Program.
 type Helper struct {
 	ID     int32  // the number in the call instruction
 	Name   string // without the kernel's "bpf_" prefix
 	Args   []Arg  // at most MaxArgs
 	Result Result
 	Func   Func
+
+	// Program, if not nil, is the body: a function of R1 to R5 that returns R0. It becomes part of the program
+	// that calls it, on every engine, with a stack frame of its own and its instructions counted. Only its
+	// instructions, calls and lines count.
+	Program *spec.Program
+
+	// Native, if not zero, is the address of machine code for this system and processor that does the same as
+	// Func, which other engines use. The JIT calls it by one call instruction. The code follows the System V
+	// convention, except that the stack may be aligned to 8 bytes only; it must use no more than 256 bytes of
+	// stack, must not fault and must not call Go. Its arguments are the program's: addresses among them mean
+	// something to the host only if the program is trusted. Whatever it is in, it must stay there as long as
+	// programs may run. This is for assembly (TEXT symbols with NOSPLIT); compiled Go does not qualify.
+	Native uintptr
 }
 
 // ErrExit, returned by a helper, ends the whole program at once; its result is what the helper returned.
@@ -61,8 +74,10 @@ func (h *Helper) Check() error {
 	switch {
 	case h.Name == "":
 		return fmt.Errorf("helper %d has no name", h.ID)
-	case h.Func == nil:
+	case h.Func == nil && h.Program == nil:
 		return fmt.Errorf("helper %s (%d) has no body", h.Name, h.ID)
+	case h.Program != nil && (h.Func != nil || h.Native != 0):
+		return fmt.Errorf("helper %s (%d) has two bodies, a program and another", h.Name, h.ID)
 	case len(h.Args) > MaxArgs:
 		return fmt.Errorf("helper %s (%d): %w: it declares %d, and a call passes at most %d (R1 to R5)",
 			h.Name, h.ID, ErrTooManyArgs, len(h.Args), MaxArgs)

@@ -145,6 +145,15 @@ func guestOptions(p *ir.Program, opts Options) jit.GuestOptions {
 		ContextSize: int32(opts.ContextSize), DataWritable: opts.DataWritable, GoCalls: true}
 	if opts.Loose {
 		o.Zero = zeroed(p, opts.Entry)
+		o.Tidy = true
+	}
+	if opts.Helper != nil {
+		o.Native = func(i ir.Index) uint64 {
+			if h := opts.Helper(int32(p.Ins[i].Imm)); h != nil {
+				return uint64(h.Native)
+			}
+			return 0
+		}
 	}
 	if slices.ContainsFunc(p.Ins, func(in ir.Ins) bool { return in.Op == isa.Call || in.Op == isa.CallReg }) {
 		o.Zero |= argRegs &^ opts.Entry // helpers see all of these

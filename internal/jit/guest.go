@@ -34,8 +34,10 @@ type GuestOptions struct {
 	ContextSize  int32   // 0: R1 is not the address of a context, or nobody knows its size
 	DataWritable bool
 
-	// Native returns the address of the native helper that an instruction calls, or 0.
+	// Native returns the address of the native helper that an isa.Call instruction calls, or 0; nil: there are
+	// none. With Tidy, R1 to R5 are zero after such calls, since the program may look.
 	Native func(ir.Index) uint64
+	Tidy   bool
 	// GoCalls tells that whoever enters the code can call helpers.
 	GoCalls bool
 }
@@ -168,7 +170,7 @@ func (g *guest) survey() {
 		switch {
 		case row.Kind == isa.KindCall && row.Op != isa.CallLocal:
 			helpers = true
-			native = native || g.o.Native != nil && g.o.Native(i) != 0
+			native = native || g.native(row, i) != 0
 		case row.Kind == isa.KindPacket:
 			packets = true
 		case row.Kind == isa.KindMayGoto:

@@ -328,6 +328,14 @@ func (g *guest) instruction(i ir.Index) {
 	}
 }
 
+// native returns the address of the native helper that an instruction calls, or 0.
+func (g *guest) native(row *isa.Row, i ir.Index) uint64 {
+	if row.Op != isa.Call || g.o.Native == nil {
+		return 0
+	}
+	return g.o.Native(i)
+}
+
 // call writes a call.
 func (g *guest) call(i ir.Index, in *ir.Ins, row *isa.Row) {
 	if row.Op == isa.CallLocal {
@@ -335,11 +343,12 @@ func (g *guest) call(i ir.Index, in *ir.Ins, row *isa.Row) {
 		g.out.Behind[i] = uint32(g.code.Len())
 		return
 	}
-	if row.Op == isa.Call && g.o.Native != nil {
-		if addr := g.o.Native(i); addr != 0 {
-			g.asm.CallNative(addr, g.o.Trusted)
-			return
+	if addr := g.native(row, i); addr != 0 {
+		g.asm.CallNative(addr, g.o.Trusted)
+		for r := isa.R1; r <= isa.R5 && g.o.Tidy; r++ {
+			g.code.MovImm(g.regs[r], 0)
 		}
+		return
 	}
 	if row.Op == isa.Call && g.o.GoCalls {
 		g.asm.CallGo(uint32(i), g.behind(i))
