@@ -45,6 +45,13 @@ type Options struct {
 	// and neither does the JIT where it cannot; Program.Engine says which it is.
 	UnsafeTrust bool
 
+	// PerfMap adds the program's machine code to the file that Linux perf reads, /tmp/perf-PID.map, so that its
+	// reports name the program. ProfileLabels has Program.RunContext and Program.Run label what they do, for
+	// runtime/pprof: the label "bpf" is the program's name. The labels of the context given stand again
+	// afterwards.
+	PerfMap       bool
+	ProfileLabels bool
+
 	// ZeroUninitialized makes registers and stack bytes that nothing has written read as zero. Otherwise
 	// reading one ends the run with a Fault. The kernel lets privileged programs read such stack bytes.
 	ZeroUninitialized bool

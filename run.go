@@ -4,6 +4,7 @@ package skep
 
 import (
 	"context"
+	"runtime/pprof"
 )
 
 // Run runs the program and returns the low half of R0, which is what the kernel takes as a program's
@@ -21,6 +22,17 @@ func (prog *Program) RunContext(ctx context.Context, opts *RunOptions) (Result, 
 	if opts == nil {
 		opts = &RunOptions{}
 	}
+	if !prog.opts.ProfileLabels {
+		return prog.runPooled(ctx, opts)
+	}
+	var r Result
+	var err error
+	pprof.Do(ctx, pprof.Labels("bpf", prog.Name()), func(ctx context.Context) { r, err = prog.runPooled(ctx, opts) })
+	return r, err
+}
+
+// runPooled is RunContext without labels.
+func (prog *Program) runPooled(ctx context.Context, opts *RunOptions) (Result, error) {
 	inst := prog.pool.Get().(*Instance)
 	if ctx.Done() == nil && opts.simple() {
 		r0, err := inst.Run(opts.Data)

@@ -82,7 +82,7 @@ func samples() []sample {
 		add(func(c *amd64.Code) { c.Atomic(isa.FnCmpxchg, size, true, rcx, rdi, 0) }, "atomic cmpxchg %d rdi+0, rcx", size)
 	}
 	add(func(c *amd64.Code) { c.Atomic(isa.FnXor, 64, true, rax, rax, 8) }, "atomic fetch xor 64 rax+8, rax")
-	return append(list, flow()...)
+	return append(append(list, flow()...), guestSamples()...)
 }
 
 // flow returns the samples of control flow.

@@ -155,7 +155,7 @@ func (g *Guest) reason(reason uint8, insn uint32) {
 }
 
 // Return returns to whoever entered the code.
-func (g *Guest) Return() { g.byte(0xc3) }
+func (c *Code) Return() { c.byte(0xc3) }
 
 // ReturnDone ends the program. leaf tells that RBX is to hold the reason as well.
 func (g *Guest) ReturnDone(leaf bool) {

@@ -72,5 +72,5 @@ func (c *Code) Epilogue(saved []Reg) {
 func (c *Code) TakeBudget(l Label) {
 	c.rm(true, false, 5, at(RBP, budgetOff), 0x83)
 	c.byte(1)
-	c.jcc(ccBelow, l)
+	c.jcc(ccSign, l)
 }

@@ -61,7 +61,7 @@ func TestJumpIfImm(t *testing.T) {
 func TestJumpAndCall(t *testing.T) {
 	check(t, emit(t, 1, func(c *amd64.Code) { c.Bind(0); c.Jump(0) }), "jmp @0", 2)
 	check(t, emit(t, 1, func(c *amd64.Code) { c.Jump(0); c.Bind(0) }), "jmp @end", 2)
-	check(t, emit(t, 1, func(c *amd64.Code) { c.Bind(0); c.TakeBudget(0) }), "sub qword ptr [rbp-520], 1; jb @0", 10)
+	check(t, emit(t, 1, func(c *amd64.Code) { c.Bind(0); c.TakeBudget(0) }), "sub qword ptr [rbp-520], 1; js @0", 10)
 	check(t, emit(t, 1, func(c *amd64.Code) { c.Bind(0); c.CallLabel(0) }), "call @0", 5)
 	check(t, emit(t, 1, func(c *amd64.Code) { c.CallLabel(0); c.Bind(0) }), "call @end", 5)
 	c := amd64.NewCode(0)

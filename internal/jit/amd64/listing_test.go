@@ -41,6 +41,15 @@ func memory(size int, base amd64.Reg, off int32) string {
 	return fmt.Sprintf("%s[%s%+d]", pointers[size], name(64, base), off)
 }
 
+// indexed writes a memory operand of any kind.
+func indexed(size int, m amd64.Mem) string {
+	if m.Scale == 0 {
+		return memory(size, m.Base, m.Off)
+	}
+	text := memory(size, m.Base, m.Off)
+	return strings.Replace(text, name(64, m.Base), fmt.Sprintf("%s+%s*%d", name(64, m.Base), name(64, m.Index), m.Scale), 1)
+}
+
 // emit runs f until its jumps have settled and returns the code.
 func emit(t testing.TB, labels int, f func(c *amd64.Code)) []byte {
 	t.Helper()
@@ -115,11 +124,27 @@ func instruction(in x86asm.Inst, end int, index map[int]string) (string, error) 
 				size = s
 			}
 		case x86asm.Mem:
+			if a.Base == x86asm.RIP {
+				target, ok := index[end+int(int32(a.Disp))]
+				if !ok {
+					return "", fmt.Errorf("%v points between instructions", in)
+				}
+				operand = "[@" + target + "]"
+				break
+			}
 			s, n := register(a.Base)
-			if s != 64 || a.Index != 0 || a.Segment != 0 || a.Disp>>32 > 0 {
+			if s != 64 || a.Segment != 0 || a.Disp>>32 > 0 {
 				return "", fmt.Errorf("%v has the memory operand %v", in, a)
 			}
-			operand = memory(in.MemBytes*8, amd64.Reg(n), int32(a.Disp))
+			m := amd64.Mem{Base: amd64.Reg(n), Off: int32(a.Disp), Scale: a.Scale}
+			if a.Index == 0 {
+				m.Scale = 0
+			} else if s, n = register(a.Index); s != 64 {
+				return "", fmt.Errorf("%v has the memory operand %v", in, a)
+			} else {
+				m.Index = amd64.Reg(n)
+			}
+			operand = indexed(in.MemBytes*8, m)
 			if i == 0 {
 				size = in.MemBytes * 8
 			}

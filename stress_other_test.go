@@ -1,0 +1,7 @@
+//go:build !unix
+
+package skep_test
+
+import "os"
+
+func annoy(*os.Process) {}
