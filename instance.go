@@ -25,6 +25,9 @@ type Instance struct {
 	stack bool        // leaf uses the stack
 	plain bool        // the program is a plain function
 
+	sees   bool // leaf reads the context
+	filled bool // the context has more in it than the length of a packet without metadata
+
 	single func([]byte) (uint64, error) // Run, bound once
 
 	ctx   context.Context
@@ -47,6 +50,11 @@ func (prog *Program) NewInstance() *Instance {
 	if l := prog.typ.Context; l != nil {
 		i.context = make([]byte, (l.Size+7)&^7)[:l.Size]
 		i.m.ContextWritable = l.Writable
+		i.sees, i.filled = !prog.blind, true
+		if err := i.m.Space.Map(mem.Context, i.context, false); err != nil {
+			panic(err) // there is room
+		}
+		i.mapped = true
 	}
 	if prog.typ.Packet {
 		i.m.CtxAddr = mem.Context
@@ -64,6 +72,9 @@ func (i *Instance) Run(data []byte) (uint64, error) {
 	}
 	m := i.m
 	m.Packet = data
+	if i.sees {
+		i.setLength(len(data))
+	}
 	if i.stack {
 		m.FreshStack()
 	}
@@ -83,6 +94,19 @@ func (prog *Program) hostAddrs() bool { return prog.trusted && !prog.blind }
 // hostAddr is the address of a slice, which the collector does not move: an instance refers to it.
 func hostAddr(b []byte) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) }
 
+// setLength makes the context that of a packet of n bytes about which nothing else is known.
+func (i *Instance) setLength(n int) {
+	if i.filled {
+		i.filled = false
+		copy(i.context, i.prog.blank)
+	}
+	for _, f := range i.prog.sizes {
+		if f.from == progtype.Len {
+			binary.LittleEndian.PutUint32(i.context[f.off:], uint32(n))
+		}
+	}
+}
+
 // plainArgs are the arguments of a plain function.
 func plainArgs(data []byte) (r1, r2 uint64) {
 	if len(data) == 0 {
@@ -100,7 +124,7 @@ func (i *Instance) RunBatch(packets [][]byte, verdicts []uint32) (int, error) {
 	if len(verdicts) < len(packets) {
 		return 0, fmt.Errorf("%d packets and room for %d verdicts", len(packets), len(verdicts))
 	}
-	if i.leaf != nil && i.prog.typ.Packet {
+	if i.leaf != nil && !i.sees && i.prog.typ.Packet {
 		n, err := i.m.RunBatch(packets, verdicts, i.single)
 		if !errors.Is(err, ErrNotSupported) {
 			return n, err
@@ -195,6 +219,7 @@ func (i *Instance) setData(data []byte) error {
 // setContext fills in the context structure.
 func (i *Instance) setContext(p *spec.Packet) error {
 	l := i.prog.typ.Context
+	i.filled = true
 	switch {
 	case l == nil && len(i.given) > mem.GranuleSize:
 		return fmt.Errorf("%w: a context of %d bytes, at most %d", ErrNotSupported, len(i.given), mem.GranuleSize)

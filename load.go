@@ -30,9 +30,11 @@ type Program struct {
 	engineWhy string
 	trusted   bool
 
-	blind bool // the program can look neither into its context nor, but for ld_abs and ld_ind, its data
+	// The program can see neither its context nor, but for ld_abs and ld_ind, its data. If it is modest it may
+	// see a part of its context that points nowhere. Filters that were translated from classic ones often are so.
+	blind, modest bool
 
-	leaf  interp.Leaf // the program as a Go function, if it is blind and machine code; or nil
+	leaf  interp.Leaf // the program as a Go function, if it is modest and machine code; or nil
 	stack bool        // leaf uses the stack
 
 	// What a run fills in there: metadata, pointers to the packet, and what depends on the packet's size
@@ -119,7 +121,7 @@ func (prog *Program) load(p *spec.Program) error {
 	if err := prog.checkType(); err != nil {
 		return err
 	}
-	prog.blind = !prog.looksAround()
+	prog.look()
 	prog.planContext()
 	entry := ir.Regs(1 << isa.R1)
 	if prog.plain() {
@@ -137,7 +139,7 @@ func (prog *Program) load(p *spec.Program) error {
 	if l := prog.typ.Context; l != nil {
 		opts.ContextSize = l.Size
 	}
-	if err = prog.compile(opts); err == nil && prog.blind {
+	if err = prog.compile(opts); err == nil && prog.modest {
 		prog.leaf, prog.stack = prog.code.Leaf()
 	}
 	return err
@@ -149,24 +151,49 @@ func (prog *Program) dataWritable() bool { return prog.plain() || prog.typ.Rewri
 // plain reports whether the program is a plain function over memory, with its address and length as arguments.
 func (prog *Program) plain() bool { return prog.typ.Type == spec.Unspec }
 
-// looksAround reports whether the program may read memory other than its stack: through a pointer, or by
-// calling a helper. Filters that were translated from classic ones often do not.
-func (prog *Program) looksAround() bool {
-	for i := range prog.ir.Ins {
-		in := &prog.ir.Ins[i]
-		switch base := in.Src; prog.ir.Row(ir.Index(i)).Kind {
-		case isa.KindStore, isa.KindStoreRel, isa.KindAtomic:
-			base = in.Dst
-			fallthrough
-		case isa.KindLoad, isa.KindLoadAcq:
-			if isa.Register(base) != isa.R10 {
-				return true
+// look finds out what the program can see: whether it is blind, and if not, whether it is modest.
+func (prog *Program) look() {
+	kind := ir.InContext
+	if prog.typ.Context == nil {
+		kind = ir.Unknown
+	}
+	places := prog.ir.Places(kind)
+	prog.blind, prog.modest = true, true
+	for n, b := range prog.ir.Blocks {
+		state := places.In(n)
+		for i := b.First; i < b.End; i++ {
+			in, row := &prog.ir.Ins[i], prog.ir.Row(i)
+			switch row.Kind {
+			case isa.KindLoad:
+				if base := isa.Register(in.Src); base != isa.R10 {
+					prog.blind = false
+					prog.modest = prog.modest && prog.peeks(state[base], int(in.Off), int(row.Size/8))
+				}
+			case isa.KindStore, isa.KindStoreRel, isa.KindAtomic, isa.KindLoadAcq, isa.KindCall:
+				if base := isa.Register(in.Dst); row.Kind != isa.KindStore || base != isa.R10 {
+					prog.blind, prog.modest = false, false
+				}
 			}
-		case isa.KindCall:
-			return true
+			places.Step(i, &state)
 		}
 	}
-	return false
+}
+
+// peeks reports whether a load reads a part of the context that depends on nothing but metadata and the
+// packet's length.
+func (prog *Program) peeks(at ir.Place, off, size int) bool {
+	l := prog.typ.Context
+	if at.Kind != ir.InContext {
+		return false
+	}
+	off += int(at.Off)
+	for _, f := range l.Fields {
+		pointer := f.From == progtype.DataStart || f.From == progtype.DataMeta || f.From == progtype.DataEnd
+		if pointer && off < f.Off+4 && f.Off < off+size {
+			return false
+		}
+	}
+	return off >= 0 && off+size <= l.Size
 }
 
 // checkType refuses packet access where there is no packet.

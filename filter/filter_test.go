@@ -188,3 +188,34 @@ func ExampleNewVM() {
 	fmt.Println(n, err)
 	// Output: 1500 <nil>
 }
+
+// TestLengthAlone runs a filter that looks at nothing but the packet's length, with and without metadata in turns.
+func TestLengthAlone(t *testing.T) {
+	raw, err := bpf.Assemble([]bpf.Instruction{bpf.LoadExtension{Num: bpf.ExtLen}, bpf.RetA{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mark := []bpf.RawInstruction{{Op: 0x20, K: 0xfffff014}, {Op: 0x16}} // SKF_AD_MARK
+	f, err := filter.New(raw, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := filter.New(mark, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range 100 {
+		if got := f.Verdict(make([]byte, n)); got != uint32(n) {
+			t.Errorf("length %d: %d", n, got)
+		}
+		if got := f.VerdictPacket(&spec.Packet{Data: make([]byte, n), WireLen: 2 * n}); got != uint32(2*n) {
+			t.Errorf("length %d: %d", 2*n, got)
+		}
+		if got := g.VerdictPacket(&spec.Packet{Data: make([]byte, n), Mark: 7}); got != 7 {
+			t.Errorf("mark 7: %d", got)
+		}
+		if got := g.Verdict(make([]byte, n)); got != 0 {
+			t.Errorf("no mark: %d", got)
+		}
+	}
+}
