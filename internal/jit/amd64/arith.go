@@ -40,6 +40,14 @@ func (c *Code) ALU(fn isa.Fn, w bool, dst, src Reg) {
 // but moves.
 func (c *Code) ALUImm(fn isa.Fn, w bool, dst Reg, v int32) {
 	if g, ok := groups[fn]; ok {
+		switch {
+		case g == grpAnd && v >= 0:
+			w = false // the upper half becomes zero either way
+		case v == 128 && g == grpAdd:
+			g, v = grpSub, -128 // which is short
+		case v == 128 && g == grpSub:
+			g, v = grpAdd, -128
+		}
 		c.groupImm(g, w, dst, v)
 		return
 	}

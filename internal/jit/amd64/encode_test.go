@@ -13,7 +13,7 @@ import (
 )
 
 // edges are immediates and offsets around the limits of their encodings.
-var edges = []int32{0, 1, -1, 5, 127, 128, -128, -129, 0x12345678, math.MaxInt32, math.MinInt32}
+var edges = []int32{0, 1, -1, 5, 127, 128, 255, 256, -128, -129, 0x12345678, math.MaxInt32, math.MinInt32}
 
 // registers calls f for each register of the machine.
 func registers(f func(r amd64.Reg)) {
@@ -88,15 +88,24 @@ func TestALUImm(t *testing.T) {
 		if a != b {
 			return
 		}
-		r := name(width(w), a)
+		r, wide := name(width(w), a), w
 		for _, v := range edges {
 			short := rex(w, a) + 2 + immLen(v)
 			for fn, s := range groupNames {
-				n := short
+				w, r, v, k := w, r, v, v
+				switch {
+				case fn == isa.FnAnd && v >= 0:
+					w, r = false, name(32, a)
+				case v == 128 && fn == isa.FnAdd:
+					s, v = "sub", -128
+				case v == 128 && fn == isa.FnSub:
+					s, v = "add", -128
+				}
+				n := rex(w, a) + 2 + immLen(v)
 				if a == amd64.RAX && !fits8(v) {
 					n--
 				}
-				check(t, emit(t, 0, func(c *amd64.Code) { c.ALUImm(fn, w, a, v) }), fmt.Sprintf("%s %s, %d", s, r, v), n)
+				check(t, emit(t, 0, func(c *amd64.Code) { c.ALUImm(fn, wide, a, k) }), fmt.Sprintf("%s %s, %d", s, r, v), n)
 			}
 			check(t, emit(t, 0, func(c *amd64.Code) { c.ALUImm(isa.FnMul, w, a, v) }), fmt.Sprintf("imul %s, %s, %d", r, r, v), short)
 			for fn, s := range shiftNames {

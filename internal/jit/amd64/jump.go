@@ -2,7 +2,11 @@
 
 package amd64
 
-import "github.com/skepbpf/skep/isa"
+import (
+	"math"
+
+	"github.com/skepbpf/skep/isa"
+)
 
 // conditions maps comparisons to condition codes.
 var conditions = map[isa.Fn]byte{
@@ -23,19 +27,33 @@ func (c *Code) JumpIf(fn isa.Fn, w bool, a, b Reg, l Label) {
 // JumpIfImm jumps to l if fn(a, v) holds, w for 64 bits.
 func (c *Code) JumpIfImm(fn isa.Fn, w bool, a Reg, v int32, l Label) {
 	switch {
-	case fn == isa.FnSet && a == RAX:
-		c.rex(w, 0, 0, false)
-		c.byte(0xa9)
-		c.imm32(v)
 	case fn == isa.FnSet:
-		c.rr(w, 0, a, 0xf7)
-		c.imm32(v)
-	case v == 0 && (fn == isa.FnEq || fn == isa.FnNe):
+		c.testImm(w, a, v)
+	case v == 0:
 		c.test(w, a, a)
 	default:
 		c.groupImm(grpCmp, w, a, v)
 	}
 	c.jcc(conditions[fn], l)
+}
+
+// testImm looks for common bits of a register and an immediate.
+func (c *Code) testImm(w bool, a Reg, v int32) {
+	w = w && v < 0 // else there are none in the upper half
+	switch short := v >= 0 && v <= math.MaxUint8; {
+	case short && a == RAX:
+		c.byte(0xa8, byte(v))
+	case short:
+		c.rex(false, 0, a, a >= RSP)
+		c.byte(0xf6, 0xc0|byte(a&7), byte(v))
+	case a == RAX:
+		c.rex(w, 0, 0, false)
+		c.byte(0xa9)
+		c.imm32(v)
+	default:
+		c.rr(w, 0, a, 0xf7)
+		c.imm32(v)
+	}
 }
 
 // A function's frame in the System V form: 512 bytes of BPF stack below RBP, and below them room for five

@@ -41,21 +41,42 @@ func TestJumpIfImm(t *testing.T) {
 		r := name(width(w), a)
 		for fn, s := range conditionNames {
 			for _, v := range edges {
-				text, n := fmt.Sprintf("cmp %s, %d", r, v), 2+immLen(v)
-				if fn == isa.FnSet {
-					text, n = fmt.Sprintf("test %s, %d", r, v), 6
-				}
-				if a == amd64.RAX && n == 6 {
+				text, n := fmt.Sprintf("cmp %s, %d", r, v), rex(w, a)+2+immLen(v)
+				if a == amd64.RAX && !fits8(v) {
 					n--
 				}
-				if v == 0 && (fn == isa.FnEq || fn == isa.FnNe) {
-					text, n = fmt.Sprintf("test %s, %s", r, r), 2
+				switch {
+				case fn == isa.FnSet:
+					text, n = testText(w, a, v)
+				case v == 0:
+					text, n = fmt.Sprintf("test %s, %s", r, r), rex(w, a)+2
 				}
 				check(t, emit(t, 1, func(c *amd64.Code) { c.JumpIfImm(fn, w, a, v, 0); c.Bind(0) }),
-					fmt.Sprintf("%s; %s @end", text, s), rex(w, a)+n+2)
+					fmt.Sprintf("%s; %s @end", text, s), n+2)
 			}
 		}
 	})
+}
+
+// testText returns the text and length of a test against a constant.
+func testText(w bool, a amd64.Reg, v int32) (string, int) {
+	size, n := width(w), rex(w, a)+6
+	switch {
+	case v >= 0 && v <= 255:
+		size, n = 8, 3
+		if a >= amd64.RSP {
+			n++
+		}
+	case v >= 0:
+		size, n = 32, rex(false, a)+6
+	}
+	if a == amd64.RAX {
+		n--
+	}
+	if size == 8 {
+		v = int32(int8(v))
+	}
+	return fmt.Sprintf("test %s, %d", name(size, a), v), n
 }
 
 func TestJumpAndCall(t *testing.T) {
