@@ -94,6 +94,7 @@ func (m *Machine) MapData(data []byte, old int, writable bool) error {
 	for i := range m.fits {
 		m.fits[i] = uint64(max(0, len(data)-1<<i+1))
 	}
+	m.bias = uintptr(unsafe.Pointer(unsafe.SliceData(data))) - mem.Data
 	return m.Space.Map(mem.Data, data, writable)
 }
 

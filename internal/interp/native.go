@@ -29,6 +29,7 @@ type native struct {
 	fresh  bool           // nothing has run yet
 	fuel   uintptr        // stop - ran; after a run of RunLeaf or RunStraight, plenty - ran, else 0
 	fits   [4]uint64      // see amd64.Layout.DataFits
+	bias   uintptr        // see amd64.DataBias
 
 	// What is left of a batch: addresses in slices that somebody else keeps.
 	next, end, out uintptr
@@ -72,13 +73,14 @@ var layout = func() *amd64.Layout {
 	}
 	l := &amd64.Layout{
 		Slots: [amd64.NumSlots]int32{
-			amd64.Fuel:   int32(unsafe.Offsetof(m.fuel)),
-			amd64.Packet: int32(packet),
-			amd64.Length: int32(packet + unsafe.Sizeof(uintptr(0))),
-			amd64.G:      int32(unsafe.Offsetof(m.g)),
-			amd64.Next:   int32(unsafe.Offsetof(m.next)),
-			amd64.End:    int32(unsafe.Offsetof(m.end)),
-			amd64.Out:    int32(unsafe.Offsetof(m.out)),
+			amd64.Fuel:     int32(unsafe.Offsetof(m.fuel)),
+			amd64.Packet:   int32(packet),
+			amd64.Length:   int32(packet + unsafe.Sizeof(uintptr(0))),
+			amd64.DataBias: int32(unsafe.Offsetof(m.bias)),
+			amd64.G:        int32(unsafe.Offsetof(m.g)),
+			amd64.Next:     int32(unsafe.Offsetof(m.next)),
+			amd64.End:      int32(unsafe.Offsetof(m.end)),
+			amd64.Out:      int32(unsafe.Offsetof(m.out)),
 		},
 		Regs:   int32(unsafe.Offsetof(m.r)),
 		Resume: int32(unsafe.Offsetof(m.resume)),
@@ -86,7 +88,6 @@ var layout = func() *amd64.Layout {
 
 		Context:    int32(unsafe.Offsetof(m.CtxAddr)),
 		ContextPtr: ptr(mem.Context),
-		DataPtr:    ptr(mem.Data),
 
 		Granules:     int32(granules),
 		GranulePtr:   int32(unsafe.Offsetof(g.P)),

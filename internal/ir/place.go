@@ -14,6 +14,8 @@ const (
 	Unknown
 	// Elsewhere is any value, too. If it is an address, it is likely that of something else than the data.
 	Elsewhere
+	// NearStack is any value, too. If it is an address, it is likely that of something on the stack.
+	NearStack
 	// OnStack is the value of R10 plus an offset, for certain.
 	OnStack
 	// InContext is the address of the context plus an offset, for certain.
@@ -96,17 +98,32 @@ func (s *State) join(by *State) bool {
 		case a == b || b.Kind == unreached:
 		case a.Kind == unreached:
 			s[r] = b
-		case a.elsewhere() || b.elsewhere():
-			s[r] = Place{Kind: Elsewhere}
 		default:
-			s[r] = Place{Kind: Unknown}
+			s[r] = Place{Kind: near(a, b)}
 		}
 	}
 	return *s != old
 }
 
-// elsewhere tells of places that are not in the data.
-func (p Place) elsewhere() bool { return p.Kind >= Elsewhere }
+// near is the guess at what may be one place or the other.
+func near(a, b Place) PlaceKind {
+	a, b = a.moved(), b.moved()
+	if a.Kind == b.Kind {
+		return a.Kind
+	}
+	return Elsewhere
+}
+
+// moved is the guess at a place that is moved by an unknown distance.
+func (p Place) moved() Place {
+	switch p.Kind {
+	case OnStack:
+		p.Kind = NearStack
+	case InContext:
+		p.Kind = Elsewhere
+	}
+	return Place{Kind: p.Kind}
+}
 
 // Step changes a state from that ahead of instruction i to that behind it.
 func (a *Places) Step(i Index, s *State) {
@@ -137,27 +154,29 @@ func (a *Places) Step(i Index, s *State) {
 		switch {
 		case !reg:
 			s[in.Dst] = dst.plus(int64(in.Imm))
-		case dst.elsewhere() || src.elsewhere():
-			s[in.Dst] = Place{Kind: Elsewhere}
+		case dst.Kind == Unknown:
+			s[in.Dst] = src.moved()
+		default:
+			s[in.Dst] = dst.moved()
 		}
 	case isa.FnSub:
 		switch {
 		case !reg:
 			s[in.Dst] = dst.plus(-int64(in.Imm))
-		case dst.elsewhere():
-			s[in.Dst] = Place{Kind: Elsewhere}
+		default:
+			s[in.Dst] = dst.moved()
 		}
 	}
 }
 
 // plus moves a place by a constant.
 func (p Place) plus(n int64) Place {
-	if p.Kind <= Elsewhere {
+	if p.Kind <= NearStack {
 		return p
 	}
 	off := int64(p.Off) + n
 	if n < -maxPlaceOff || n > maxPlaceOff || off < -maxPlaceOff || off > maxPlaceOff {
-		return Place{Kind: Elsewhere}
+		return p.moved()
 	}
 	p.Off = int32(off)
 	return p

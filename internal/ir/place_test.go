@@ -21,11 +21,11 @@ func TestPlaces(t *testing.T) {
 		{"r6 = r1\nr6 += 8\nr6 -= 4\nexit", isa.R6, known(ir.InContext, 4)},
 		{"r2 = r10\nr2 += -16\nexit", isa.R2, known(ir.OnStack, -16)},
 		{"w2 = w10\nexit", isa.R2, known(ir.Unknown, 0)},
-		{"r2 = r10\nr2 += r3\nexit", isa.R2, known(ir.Elsewhere, 0)},
-		{"r2 = r3\nr2 += r10\nexit", isa.R2, known(ir.Elsewhere, 0)},
+		{"r2 = r10\nr2 += r3\nexit", isa.R2, known(ir.NearStack, 0)},
+		{"r2 = r3\nr2 += r10\nexit", isa.R2, known(ir.NearStack, 0)},
 		{"r2 = r10\nr2 *= 1\nexit", isa.R2, known(ir.Unknown, 0)},
-		{"r2 = r10\nr2 += 2000000\nexit", isa.R2, known(ir.Elsewhere, 0)},
-		{"r2 = r10\nr2 += -2147483648\nr2 += -2147483648\nexit", isa.R2, known(ir.Elsewhere, 0)},
+		{"r2 = r10\nr2 += 2000000\nexit", isa.R2, known(ir.NearStack, 0)},
+		{"r2 = r10\nr2 += -2147483648\nr2 += -2147483648\nexit", isa.R2, known(ir.NearStack, 0)},
 		{"r2 = r10\n*(u64 *)(r10 - 8) = r2\nr2 = *(u64 *)(r10 - 8)\nexit", isa.R2, known(ir.Unknown, 0)},
 		{"r0 = r10\nr0 = atomic_fetch_add((u64 *)(r1 + 0), r0)\nexit", isa.R0, known(ir.Unknown, 0)},
 		{"r1 = r10\nr6 = r10\ncall 7\nexit", isa.R1, known(ir.Unknown, 0)},
@@ -34,9 +34,11 @@ func TestPlaces(t *testing.T) {
 		{"r6 = r10\ncall f\nexit\nf: r0 = 0\nexit", isa.R6, known(ir.OnStack, 0)},
 		// Paths that agree, and paths that do not.
 		{"r2 = r10\nif r3 == 0 goto l\nr2 += -8\nr2 += 8\nl: exit", isa.R2, known(ir.OnStack, 0)},
-		{"r2 = r10\nif r3 == 0 goto l\nr2 += -8\nl: exit", isa.R2, known(ir.Elsewhere, 0)},
+		{"r2 = r10\nif r3 == 0 goto l\nr2 += -8\nl: exit", isa.R2, known(ir.NearStack, 0)},
 		{"r2 = r1\nif r3 == 0 goto l\nr2 += 8\nl: exit", isa.R2, known(ir.Elsewhere, 0)},
 		{"r2 = r3\nif r3 == 0 goto l\nr2 = r10\nl: exit", isa.R2, known(ir.Elsewhere, 0)},
+		{"r2 = r10\nr2 += r3\nif r3 == 0 goto l\nr2 = r10\nl: exit", isa.R2, known(ir.NearStack, 0)},
+		{"r2 = r10\nif r3 == 0 goto l\nr2 = r1\nl: exit", isa.R2, known(ir.Elsewhere, 0)},
 		// A loop that moves a pointer.
 		{"r2 = r1\nl: r2 += 4\nif r3 == 0 goto l\nexit", isa.R2, known(ir.Elsewhere, 0)},
 	} {

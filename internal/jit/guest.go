@@ -157,7 +157,7 @@ func Depth(p *ir.Program) int { return findCalls(p).depth }
 // survey plans the use of registers.
 func (g *guest) survey() {
 	var named ir.Regs
-	var helpers, native, packets, loops bool
+	var helpers, native, packets, accesses, loops bool
 	for i := range g.p.Ins {
 		i := ir.Index(i)
 		row := g.p.Row(i)
@@ -173,6 +173,9 @@ func (g *guest) survey() {
 			native = native || g.native(row, i) != 0
 		case row.Kind == isa.KindPacket:
 			packets = true
+		case row.Kind == isa.KindLoad && isa.Register(g.p.Ins[i].Src) != isa.R10,
+			row.Kind == isa.KindStore && isa.Register(g.p.Ins[i].Dst) != isa.R10:
+			accesses = true
 		case row.Kind == isa.KindMayGoto:
 			g.budget = loopBudget
 		}
@@ -188,11 +191,11 @@ func (g *guest) survey() {
 	g.named = named | 1
 	g.leaf = !helpers && !loops && !g.o.Batch && g.calls.depth == 1 && g.budget == 0 && g.named>>isa.R8&1 == 0 &&
 		!(g.o.Trusted && g.named>>isa.R10&1 != 0)
-	g.pin(helpers, native, packets, loops)
+	g.pin(helpers, native, packets, accesses, loops)
 }
 
 // pin gives slots registers that the program does not name: those first that are used most.
-func (g *guest) pin(helpers, native, packets, loops bool) {
+func (g *guest) pin(helpers, native, packets, accesses, loops bool) {
 	var free []amd64.Reg
 	for r := isa.R9; r >= isa.R1; r-- {
 		if g.named>>r&1 == 0 && (r >= isa.R6 || !helpers) && !(r == isa.R8 && g.leaf) {
@@ -215,6 +218,10 @@ func (g *guest) pin(helpers, native, packets, loops bool) {
 	case g.o.Batch:
 		give(amd64.Packet, amd64.Length, amd64.Next, amd64.Out, amd64.End, amd64.G)
 		return
+	case loops && accesses && !g.o.Trusted:
+		give(amd64.DataBias)
+	}
+	switch {
 	case loops && g.o.Metered:
 		give(amd64.Fuel)
 	case loops:

@@ -34,7 +34,8 @@ func (g *guest) access(i ir.Index, in *ir.Ins, row *isa.Row) {
 	if ordered {
 		g.asm.Aligned(row.Size, base, in.Off, slow)
 	}
-	if g.place[reg].Kind != ir.Unknown || write && !g.o.DataWritable {
+	guess := g.guess(reg, write)
+	if guess == nil {
 		op(g.asm.Checked(write, row.Size, base, in.Off, slow))
 		return
 	}
@@ -42,8 +43,20 @@ func (g *guest) access(i ir.Index, in *ir.Ins, row *isa.Row) {
 		op(g.asm.Checked(write, row.Size, base, in.Off, slow))
 		g.code.Jump(g.behind(i))
 	})
-	op(g.asm.InData(row.Size, base, in.Off, g.miss(i)))
+	op(guess(row.Size, base, in.Off, g.miss(i)))
 	g.code.Bind(g.behind(i))
+}
+
+// guess returns the check of the place that an address is likely in, or nil if there is none: then all are
+// looked through.
+func (g *guest) guess(reg uint8, write bool) func(size uint8, base amd64.Reg, off int32, slow amd64.Label) amd64.Mem {
+	switch kind := g.place[reg].Kind; {
+	case kind == ir.Unknown && (g.o.DataWritable || !write):
+		return g.asm.InData
+	case kind == ir.NearStack && g.calls.depth == 1:
+		return g.asm.InFrame
+	}
+	return nil
 }
 
 // certain returns the operand of an access that needs no check: to the stack, or a read of the context.

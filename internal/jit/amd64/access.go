@@ -39,8 +39,15 @@ func (g *Guest) InData(size uint8, base Reg, off int32, slow Label) Mem {
 	g.lea(true, tmp0, at(base, off-g.L.DataBase))
 	g.rm(true, false, tmp0, g.state(g.L.DataFits[sizeIndex(size)]), 0x3b)
 	g.jcc(ccAboveOrEqual, slow)
-	g.LoadMem(64, false, tmp1, g.state(g.L.DataPtr))
-	return Mem{Base: tmp1, Index: tmp0, Scale: 1}
+	return Mem{Base: g.inSlot(DataBias, tmp1), Index: base, Scale: 1, Off: off}
+}
+
+// InFrame is InData for the stack of a program that has but one frame.
+func (g *Guest) InFrame(size uint8, base Reg, off int32, slow Label) Mem {
+	g.lea(true, tmp0, at(base, off-g.L.StackBase))
+	g.groupImm(grpCmp, true, tmp0, stackSize+1-int32(size/8))
+	g.jcc(ccAboveOrEqual, slow)
+	return Mem{Base: Machine, Index: base, Scale: 1, Off: g.L.Stack - g.L.StackBase + off}
 }
 
 // Aligned goes to slow if the guest address base+off is no multiple of size bits.

@@ -8,13 +8,14 @@ type Slot uint8
 
 // The slots.
 const (
-	Fuel   Slot = iota // how many instructions may still run, times the size of one in the count
-	Packet             // address of the packet
-	Length             // its length in bytes
-	G                  // address of the goroutine's descriptor
-	Next               // address of the next packet of a batch, as a Go slice
-	End                // address behind the last
-	Out                // where the next result of the batch goes, 32 bits each
+	Fuel     Slot = iota // how many instructions may still run, times the size of one in the count
+	Packet               // address of the packet
+	Length               // its length in bytes
+	DataBias             // address of the data, less the address that it has for the program
+	G                    // address of the goroutine's descriptor
+	Next                 // address of the next packet of a batch, as a Go slice
+	End                  // address behind the last
+	Out                  // where the next result of the batch goes, 32 bits each
 	NumSlots
 )
 
@@ -28,7 +29,6 @@ type Layout struct {
 
 	Context    int32    // guest address of the context, 64 bits
 	ContextPtr int32    // where it is
-	DataPtr    int32    // where the data is
 	DataFits   [4]int32 // one more than the greatest offset in the data at which 1, 2, 4, 8 bytes can be read, or 0
 
 	Granules int32 // table of 256 granules of 32 bytes

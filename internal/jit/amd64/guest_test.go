@@ -58,8 +58,8 @@ func TestAlign(t *testing.T) {
 
 // sampleLayout has a different offset for everything.
 var sampleLayout = amd64.Layout{
-	Slots: [amd64.NumSlots]int32{0x100, 0x108, 0x110, 0x118, 0x120, 0x128, 0x130},
-	Regs:  0, Resume: 0x140, Budget: 0x148, Context: 0x150, ContextPtr: 0x158, DataPtr: 0x160,
+	Slots: [amd64.NumSlots]int32{0x100, 0x108, 0x110, 0x118, 0x120, 0x128, 0x130, 0x138},
+	Regs:  0, Resume: 0x140, Budget: 0x148, Context: 0x150, ContextPtr: 0x158,
 	DataFits: [4]int32{0x168, 0x170, 0x178, 0x180},
 	Granules: 0x1000, GranulePtr: 0, GranuleRead: 8, GranuleWrite: 16, GranuleBase: 24,
 	Stack: 0x4000, StackBase: 1 << 24, DataBase: 16 << 24, Frames: 0x6000, TrustedStack: 0x7000,
@@ -108,6 +108,11 @@ func guestSamples() []sample {
 	add("in data 64 rdi+8", func(g *amd64.Guest) {
 		m := g.InData(64, amd64.RDI, 8, 0)
 		g.LoadMem(64, false, amd64.RAX, m)
+		g.Bind(0)
+	})
+	add("in frame 64 rdi+8", func(g *amd64.Guest) {
+		m := g.InFrame(64, amd64.RDI, 8, 0)
+		g.StoreMem(64, amd64.RAX, m)
 		g.Bind(0)
 	})
 	add("aligned 64 r13+4", func(g *amd64.Guest) { g.Aligned(64, amd64.R13, 4, 0); g.Bind(0) })
