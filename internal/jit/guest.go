@@ -180,9 +180,12 @@ func (g *guest) survey() {
 			g.budget = loopBudget
 		}
 	}
+	g.heads = make([]bool, len(g.p.Blocks))
 	for b := range g.p.Blocks {
 		for _, next := range g.p.Blocks[b].Succ {
-			loops = loops || next <= b
+			if next <= b {
+				loops, g.heads[next] = true, true
+			}
 		}
 	}
 	if helpers {

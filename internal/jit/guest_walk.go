@@ -18,7 +18,8 @@ type guest struct {
 	reach  []int32 // bytes that the packet is known to have, ahead of each block
 	named  ir.Regs
 	budget int32
-	leaf   bool // the code can be entered as a Go function
+	heads  []bool // blocks that something jumps back to
+	leaf   bool   // the code can be entered as a Go function
 
 	// Of the pass that is being written.
 	place ir.State
@@ -219,6 +220,9 @@ func (g *guest) leaveFunction(f int) {
 // block writes a basic block.
 func (g *guest) block(n int) {
 	b := g.p.Blocks[n]
+	if g.heads[n] {
+		g.code.Align(loopAlign)
+	}
 	g.place, g.known = g.places.In(n), g.reach[n]
 	back := false
 	for _, next := range b.Succ {
