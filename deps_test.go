@@ -36,7 +36,7 @@ internal/enginetest:  internal/conformance helper asm spec isa
 internal/kernel:      spec isa golang.org/x/sys/unix
 internal/capture:     spec github.com/gopacket/gopacket
 examples/gen:         github.com/gopacket/gopacket
-cmd/skep:             . asm classic filter helper spec isa internal/capture internal/conformance internal/interp internal/ir internal/jit internal/jit/amd64 internal/kernel golang.org/x/arch golang.org/x/net/bpf golang.org/x/term github.com/spf13/cobra
+cmd/skep:             . asm classic filter helper progtype spec isa internal/capture internal/conformance internal/interp internal/ir internal/jit internal/jit/amd64 internal/kernel internal/mem golang.org/x/arch golang.org/x/net/bpf golang.org/x/term github.com/spf13/cobra
 `
 
 const modulePath = "github.com/skepbpf/skep"

@@ -136,6 +136,9 @@ func (prog *Program) load(p *spec.Program) error {
 	if !prog.plain() {
 		opts.Context = mem.Context
 	}
+	if prog.opts.PerfMap {
+		opts.PerfMap = "bpf:" + prog.Name()
+	}
 	if l := prog.typ.Context; l != nil {
 		opts.ContextSize = l.Size
 	}

@@ -46,7 +46,7 @@ type Options struct {
 	UnsafeTrust bool
 
 	// PerfMap adds the program's machine code to the file that Linux perf reads, /tmp/perf-PID.map, so that its
-	// reports name the program. ProfileLabels has Program.RunContext and Program.Run label what they do, for
+	// reports name the program, with "bpf:" before the name. Load fails if that cannot be written. ProfileLabels has Program.RunContext and Program.Run label what they do, for
 	// runtime/pprof: the label "bpf" is the program's name. The labels of the context given stand again
 	// afterwards.
 	PerfMap       bool

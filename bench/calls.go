@@ -11,30 +11,31 @@ import (
 	"github.com/skepbpf/skep"
 	"github.com/skepbpf/skep/asm"
 	"github.com/skepbpf/skep/bench/cpeer"
-	"github.com/skepbpf/skep/helper"
 )
 
 // call is a row of the table: something that calls.
 type call struct {
-	name   string
-	load   func() (*callers, error)
-	anchor int // the row it is compared with, beside the first
+	name string
+	load func() (*callers, error)
+	peer int // the row it is compared with, beside the first
 }
 
-// callers makes n calls, or n loops of callsInLoop calls with a loop without any to take off.
+// callers makes calls: run n times as many as it says, and loop as many less, to take off.
 type callers struct {
-	run  func(n int)
-	loop func(n int)
+	run   func(n int)
+	calls int         // that one run makes
+	loop  func(n int) // the same without the calls; nil: nothing is taken off
 }
 
 // callsInLoop is how many calls a program makes in a run.
 const callsInLoop = 1000
 
-// The rows that others are compared with: the first, and wazero's.
+// The rows that others are compared with.
 const (
 	rowGo     = 0
 	rowWazero = 4
 	rowHost   = 9
+	rowXNet   = 18
 )
 
 var callRows = []call{
@@ -49,17 +50,34 @@ var callRows = []call{
 	6: {"Skep JIT, Program.Run", pooledInstance(skep.EngineJIT), rowWazero},
 	7: {"Skep interpreter, Instance.Run", heldInstance(skep.EngineInterp), rowWazero},
 	8: {"Skep interpreter, Program.Run", pooledInstance(skep.EngineInterp), rowWazero},
-	// A batch by Instance.RunBatch, nanoseconds a packet of an empty program, is one more row here.
 
 	rowHost: {"wazero, guest to Go and back", wazeroHost, rowHost},
 
-	10: {"Skep JIT, Go helper", goHelper(skep.EngineJIT), rowHost},
-	11: {"Skep interpreter, Go helper", goHelper(skep.EngineInterp), rowHost},
-	// A native helper is one more row here.
+	10: {"Skep interpreter, Go helper", helperCalls(&skep.Options{Engine: skep.EngineInterp}, goHelper), rowHost},
+	11: {"Skep JIT, Go helper", helperCalls(checked, goHelper), rowHost},
+	12: {"Skep trusted, Go helper", helperCalls(trusted, goHelper), rowHost},
+	13: {"Skep JIT, native helper", helperCalls(checked, nativeHelper), rowHost},
+	14: {"Skep trusted, native helper", helperCalls(trusted, nativeHelper), rowHost},
+	15: {"Skep JIT, BPF function as helper", helperCalls(checked, programHelper), rowHost},
+	16: {"Skep trusted, BPF function as helper", helperCalls(trusted, programHelper), rowHost},
+
+	17: {"filter: by hand in Go", filterByHand, rowXNet},
+
+	rowXNet: {"filter: x/net/bpf, VM.Run", filterXNet, rowXNet},
+
+	19: {"filter: Skep, Filter.Match (pooled)", filterMatch, rowXNet},
+	20: {"filter: Skep, Instance.Run (held)", filterInstance, rowXNet},
+	21: {"filter: Skep, Instance.RunBatch, a packet", filterBatch, rowXNet},
 }
+
+var (
+	checked = &skep.Options{Engine: skep.EngineJIT}
+	trusted = &skep.Options{Engine: skep.EngineJIT, UnsafeTrust: true}
+)
 
 func calls(rounds int, sel *selection) error {
 	laps := make([]lap, 2*len(callRows)) // the calls, and the loops to take off
+	perRun := make([]float64, len(callRows))
 	var missing []string
 	wanted := map[int]bool{}
 	for i, row := range callRows {
@@ -68,7 +86,7 @@ func calls(rounds int, sel *selection) error {
 	for i, row := range callRows {
 		needed := wanted[i]
 		for k, other := range callRows {
-			needed = needed || wanted[k] && (i == rowGo || i == other.anchor)
+			needed = needed || wanted[k] && (i == rowGo || i == other.peer)
 		}
 		if !needed {
 			continue
@@ -78,7 +96,7 @@ func calls(rounds int, sel *selection) error {
 			missing = append(missing, fmt.Sprintf("missing: %s: %v", row.name, err))
 			continue
 		}
-		laps[i] = batches(c.run)
+		laps[i], perRun[i] = batches(c.run), float64(c.calls)
 		if c.loop != nil {
 			laps[len(callRows)+i] = batches(c.loop)
 		}
@@ -92,15 +110,18 @@ func calls(rounds int, sel *selection) error {
 	}
 	for i := range callRows {
 		if loop := least[len(callRows)+i]; !math.IsNaN(loop) {
-			least[i] = (least[i] - loop) / callsInLoop
+			least[i] -= loop
 			noise[i] = max(noise[i], noise[len(callRows)+i])
 		}
+		least[i] /= perRun[i]
 	}
-	t := newTable(fmt.Sprintf("calls: nanoseconds a call. Calls out of a program are those of a loop of %d, less a loop without them.", callsInLoop),
-		"call", []column{{"ns", "%.2f", false}, {"/ Go function", "%.2f", false}, {"/ wazero", "%.2f", false}}, nil)
+	t := newTable(fmt.Sprintf("calls: nanoseconds a call. Calls out of a program are those of a loop of %d, less a loop without them; native is\n"+
+		"two instructions of assembly. The filter asks for IPv4 (3 classic instructions); a batch has %d packets. The peer\n"+
+		"is wazero's CallWithStack, its call of a Go function, or the VM of x/net/bpf.", callsInLoop, batchPackets),
+		"call", []column{{"ns", "%.2f", false}, {"/ Go function", "%.2f", false}, {"/ peer", "%.2f", false}}, nil)
 	for i, row := range callRows {
 		if laps[i] != nil {
-			t.row(row.name, []float64{least[i], least[i] / least[rowGo], least[i] / least[row.anchor]}, noise[i])
+			t.row(row.name, []float64{least[i], least[i] / least[rowGo], least[i] / least[row.peer]}, noise[i])
 		}
 	}
 	if err := t.end(); err != nil {
@@ -122,7 +143,7 @@ var sink uint64
 func handThrough(v uint64) uint64 { return v }
 
 func goFunction() (*callers, error) {
-	return &callers{run: func(n int) {
+	return &callers{calls: 1, run: func(n int) {
 		v := sink
 		for range n {
 			v = handThrough(v)
@@ -137,7 +158,7 @@ var closure func(uint64) uint64
 func goClosure() (*callers, error) {
 	one := sink | 1
 	closure = func(v uint64) uint64 { return v + one }
-	return &callers{run: func(n int) {
+	return &callers{calls: 1, run: func(n int) {
 		v := sink
 		for range n {
 			v = closure(v)
@@ -148,7 +169,7 @@ func goClosure() (*callers, error) {
 
 func cgoEmpty() (*callers, error) {
 	run, err := cpeer.Empty()
-	return &callers{run: run}, err
+	return &callers{run: run, calls: 1}, err
 }
 
 func readWazeroCalls() (*wazeroCalls, error) {
@@ -168,7 +189,7 @@ func wazeroCall() (*callers, error) {
 	if _, err := c.empty.Call(ctx); err != nil {
 		return nil, err
 	}
-	return &callers{run: func(n int) {
+	return &callers{calls: 1, run: func(n int) {
 		for range n {
 			c.empty.Call(ctx)
 		}
@@ -184,7 +205,7 @@ func wazeroCallWithStack() (*callers, error) {
 	if err := c.empty.CallWithStack(ctx, nil); err != nil {
 		return nil, err
 	}
-	return &callers{run: func(n int) {
+	return &callers{calls: 1, run: func(n int) {
 		for range n {
 			c.empty.CallWithStack(ctx, nil)
 		}
@@ -211,26 +232,22 @@ func wazeroHost() (*callers, error) {
 			return nil, fmt.Errorf("the loop gives %d, not %d", stack[0], sum)
 		}
 	}
-	return &callers{run, loop}, nil
-}
-
-// load assembles a function and loads it, with a helper that returns its argument.
-func load(e skep.Engine, text string) (*skep.Program, error) {
-	p, err := asm.Assemble("calls", text, nil)
-	if err != nil {
-		return nil, err
-	}
-	return skep.Load(p, &skep.Options{Engine: e, Helpers: []helper.Helper{{
-		ID: 1000, Name: "hand_through", Args: []helper.Arg{helper.Any},
-		Func: func(_ *helper.Call, v, _, _, _, _ uint64) (uint64, error) { return v, nil },
-	}}})
+	return &callers{run, callsInLoop, loop}, nil
 }
 
 const nothing = "r0 = 0\nexit\n"
 
+func loadNothing(e skep.Engine) (*skep.Program, error) {
+	p, err := asm.Assemble("calls", nothing, nil)
+	if err != nil {
+		return nil, err
+	}
+	return skep.Load(p, &skep.Options{Engine: e})
+}
+
 func heldInstance(e skep.Engine) func() (*callers, error) {
 	return func() (*callers, error) {
-		prog, err := load(e, nothing)
+		prog, err := loadNothing(e)
 		if err != nil {
 			return nil, err
 		}
@@ -238,7 +255,7 @@ func heldInstance(e skep.Engine) func() (*callers, error) {
 		if r0, err := inst.Run(nil); err != nil || r0 != 0 {
 			return nil, fmt.Errorf("the empty program gives %d, %v", r0, err)
 		}
-		return &callers{run: func(n int) {
+		return &callers{calls: 1, run: func(n int) {
 			for range n {
 				inst.Run(nil)
 			}
@@ -248,50 +265,17 @@ func heldInstance(e skep.Engine) func() (*callers, error) {
 
 func pooledInstance(e skep.Engine) func() (*callers, error) {
 	return func() (*callers, error) {
-		prog, err := load(e, nothing)
+		prog, err := loadNothing(e)
 		if err != nil {
 			return nil, err
 		}
 		if r0, err := prog.Run(nil); err != nil || r0 != 0 {
 			return nil, fmt.Errorf("the empty program gives %d, %v", r0, err)
 		}
-		return &callers{run: func(n int) {
+		return &callers{calls: 1, run: func(n int) {
 			for range n {
 				prog.Run(nil)
 			}
 		}}, nil
-	}
-}
-
-func goHelper(e skep.Engine) func() (*callers, error) {
-	return func() (*callers, error) {
-		var runs [2]func(n int)
-		for i, body := range []string{"call 1000", "r0 = r1"} {
-			prog, err := load(e, fmt.Sprintf(`
-				r6 = %d
-				r7 = 0
-			again:
-				r1 = r6
-				%s
-				r7 += r0
-				r6 -= 1
-				if r6 != 0 goto again
-				r0 = r7
-				exit
-			`, callsInLoop, body))
-			if err != nil {
-				return nil, err
-			}
-			inst := prog.NewInstance()
-			if r0, err := inst.Run(nil); err != nil || r0 != sum {
-				return nil, fmt.Errorf("the loop gives %d, not %d (%v)", r0, sum, err)
-			}
-			runs[i] = func(n int) {
-				for range n {
-					inst.Run(nil)
-				}
-			}
-		}
-		return &callers{runs[0], runs[1]}, nil
 	}
 }

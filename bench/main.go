@@ -1,8 +1,9 @@
 // Command bench measures Skep beside other runtimes, all in one run, and prints one table for each kind of
 // program: compute (C functions over memory), filters (classic filters on packets) and calls (the way in and
-// out). Peers that this machine or this build does not have are named below the table that lacks them.
+// out); and one of schemes, the ways to keep a program inside its memory. Peers that this machine or this build
+// does not have are named below the table that lacks them: some need cgo, and libpcap has to be installed.
 //
-//	cd bench && go run . [-rounds N] [-only NAME]          # -tags libpcap adds libpcap
+//	cd bench && go run . [-rounds N] [-only NAME]
 //
 // The runtimes take turns, round after round, and the least time of each counts: on a shared machine whole
 // stretches come out slow. Every result is checked against the interpreter's before anything is timed. The
@@ -32,7 +33,7 @@ func run(rounds int, only string) error {
 	}
 	fmt.Println(machine())
 	sel := &selection{only: only}
-	for _, table := range []func(int, *selection) error{compute, filters, calls} {
+	for _, table := range []func(int, *selection) error{compute, filters, calls, schemes} {
 		if err := table(rounds, sel); err != nil {
 			return err
 		}

@@ -1,7 +1,7 @@
 // Implements libpcap's own filter machine, loaded when the program runs: no header and no development package
 // is needed.
 
-//go:build cgo && libpcap
+//go:build cgo && unix
 
 package cpeer
 

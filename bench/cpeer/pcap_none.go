@@ -1,6 +1,6 @@
 // Implements the absence of libpcap.
 
-//go:build !(cgo && libpcap)
+//go:build !(cgo && unix)
 
 package cpeer
 
@@ -12,5 +12,5 @@ import (
 
 // Filter returns an error.
 func Filter([]bpf.RawInstruction, [][]byte) (func(n int) []uint32, error) {
-	return nil, errors.New("not built in (go run -tags libpcap . with cgo)")
+	return nil, errors.New("built without cgo (CGO_ENABLED=1 and a C compiler) or for a system without dlopen")
 }

@@ -52,6 +52,9 @@ func (c *Code) Run(n int) (r0 uint64, took time.Duration) {
 	return r0, time.Duration(float64(all) * float64(program) / float64(whole))
 }
 
+// Sub returns the address of a function in assembly that returns its first argument less its second.
+func Sub() (uintptr, error) { return cabi.F3(), nil }
+
 // Memory returns the memory as the last run left it.
 func (c *Code) Memory() []byte { return c.work }
 

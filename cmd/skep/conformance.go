@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/skepbpf/skep"
 	"github.com/skepbpf/skep/internal/conformance"
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/spec"
@@ -73,7 +74,7 @@ func conform(cmd *cobra.Command, engineName, memText string) (uint64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("stdin: %w", err)
 	}
-	e, err := newEngine(engineName, &spec.Program{Insns: insns}, nil, 0, conformance.Helpers...)
+	e, err := newEngine(engineName, &spec.Program{Insns: insns}, nil, 0, skep.Options{Helpers: conformance.Helpers})
 	if err != nil {
 		return 0, err
 	}

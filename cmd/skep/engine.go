@@ -42,8 +42,7 @@ type engine interface {
 var engineNames = []string{"auto", "interp", "jit", "kernel"}
 
 // newEngine loads a program into the engine asked for. helpers are those of its own, beside the standard ones.
-func newEngine(name string, p *spec.Program, maps []spec.Map, limit uint64, helpers ...helper.Helper) (engine, error) {
-	opts := &skep.Options{Helpers: helpers}
+func newEngine(name string, p *spec.Program, maps []spec.Map, limit uint64, opts skep.Options) (engine, error) {
 	switch name {
 	case "auto":
 	case "interp":
@@ -58,7 +57,7 @@ func newEngine(name string, p *spec.Program, maps []spec.Map, limit uint64, help
 	default:
 		return nil, usagef("unknown engine %q: it is one of auto, interp, jit, kernel", name)
 	}
-	prog, err := skep.Load(p, opts)
+	prog, err := skep.Load(p, &opts)
 	if err != nil {
 		return nil, no(describe(err, p))
 	}

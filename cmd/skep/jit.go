@@ -14,7 +14,9 @@ import (
 	"github.com/skepbpf/skep/internal/interp"
 	"github.com/skepbpf/skep/internal/ir"
 	"github.com/skepbpf/skep/internal/jit"
+	"github.com/skepbpf/skep/internal/mem"
 	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/progtype"
 	"github.com/skepbpf/skep/spec"
 )
 
@@ -33,8 +35,9 @@ func jitCommand() *cobra.Command {
 offsets and bytes in hex. An instruction with nothing beside it needs no code.
 
 With --abi c the code is a function that a C caller could call: arguments in R1 to R5, the result in R0, and
-nothing in it checks anything. With --abi go it is what --engine jit runs: it checks every access and
-returns to Skep, with a number in r11, for what it does not do itself; r12 points to the machine's state.
+nothing in it checks anything. With --abi go it is what --engine jit runs: it checks every access that
+could go astray and returns to Skep, with a number in r11, for helpers and for what it does not do itself;
+r12 points to the machine's state. If it begins by moving rax to r12, Go can call it as a function.
 
 Helpers may have any name: the listing shows the name where the code calls it. What is to be called has
 no address yet, so the four bytes that will hold the distance are zero, in the listing and in the bytes
@@ -144,10 +147,23 @@ func compile(p *spec.Program, sandboxed bool) (*jitListing, error) {
 		l.native, err = jit.Compile(decoded)
 		return l, err
 	}
-	code, err := interp.MachineCode(decoded, interp.Options{})
+	code, err := interp.MachineCode(decoded, machineOptions(p.Type))
 	if err != nil {
 		return nil, err
 	}
 	l.native = code.Native()
 	return l, nil
+}
+
+// machineOptions is how skep.Load has a program of some type compiled.
+func machineOptions(t spec.ProgramType) interp.Options {
+	typ := progtype.Find(t)
+	opts := interp.Options{DataWritable: t == spec.Unspec || typ.Rewrite}
+	if t != spec.Unspec {
+		opts.Context = mem.Context
+	}
+	if typ.Context != nil {
+		opts.ContextSize = typ.Context.Size
+	}
+	return opts
 }

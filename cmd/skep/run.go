@@ -5,6 +5,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/skepbpf/skep"
 	"github.com/skepbpf/skep/spec"
 )
 
@@ -17,7 +18,7 @@ type runFlags struct {
 	repeat                     uint32
 	limit                      uint64
 	raw, unverified            bool
-	json, verbose              bool
+	json, verbose, perfMap     bool
 }
 
 func runCommand() *cobra.Command {
@@ -55,6 +56,7 @@ those that it passes or transmits; of other types all.`,
 	fl.StringVar(&f.progType, "type", "", "program `type`, such as socket_filter, xdp, sched_cls, unspec")
 	fl.BoolVar(&f.raw, "raw", false, "the program is bytecode, eight bytes an instruction")
 	fl.StringVar(&f.dialect, "dialect", "auto", "`name` of how a text is written: auto, assign, ubpf, doc, bpf_asm")
+	fl.BoolVar(&f.perfMap, "perf-map", false, "tell Linux perf the name of the machine code: /tmp/perf-PID.map")
 	fl.BoolVarP(&f.verbose, "verbose", "v", false, "with --pcap: print the verdict of each packet")
 	fl.BoolVar(&f.json, "json", false, "print JSON objects")
 	choices(cmd, "engine", engineNames...)
@@ -108,7 +110,7 @@ func (f *runFlags) execute(cmd *cobra.Command, file string) error {
 	if err := s.setType(p, f.progType, otherwise); err != nil {
 		return err
 	}
-	e, err := newEngine(f.engine, p, s.spec.Maps, f.limit)
+	e, err := newEngine(f.engine, p, s.spec.Maps, f.limit, skep.Options{PerfMap: f.perfMap})
 	if err != nil {
 		return err
 	}

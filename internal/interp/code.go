@@ -33,6 +33,8 @@ type Options struct {
 	Native bool
 	// Trusted asks for machine code that checks and counts nothing.
 	Trusted bool
+	// PerfMap is the name under which perf is told of machine code; empty: it is not.
+	PerfMap string
 	// ContextSize is the size of the context that R1 points to, 0 if there is none or it varies; DataWritable whether programs may change the data.
 	ContextSize int
 	Context     uint32 // what R1 always is, 0 if a run says

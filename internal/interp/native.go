@@ -223,7 +223,12 @@ func (c *Code) trustable() error {
 func (c *Code) load(g *jit.Guest, opts Options) (*nativeCode, error) {
 	code, err := execmem.New(g.Code, nil)
 	if err != nil {
-		return nil, errors.Join(ErrNotSupported, err)
+		return nil, fmt.Errorf("%w: %w", ErrNotSupported, err)
+	}
+	if opts.PerfMap != "" {
+		if err := execmem.PerfMap(code.Addr(), len(g.Code), opts.PerfMap); err != nil {
+			return nil, errors.Join(err, code.Close())
+		}
 	}
 	n := &nativeCode{Guest: g, addr: code.Addr(), start: code.Addr() + uintptr(g.Start), first: make([]uintptr, len(g.First)),
 		funcs: make([]helper.Func, len(g.First)), straight: c.frames == 1, metered: !opts.Trusted && !opts.batch, trusted: opts.Trusted}

@@ -2,6 +2,7 @@
 // where; the packages below it, one an architecture, encode that.
 //
 // It makes two kinds of code. Compile trusts the program and makes functions in the System V convention, as a C
-// caller would call them, in which nothing checks anything. CompileSandboxed trusts nothing: its code checks
-// every access and returns to its caller, package interp, for all that it does not do itself.
+// caller would call them, in which nothing checks anything. CompileGuest makes code that runs inside a machine of
+// package interp: sandboxed, which trusts nothing and counts instructions, or trusted; for one run, or for a
+// batch of packets. For all that it does not do itself it returns to whoever entered it.
 package jit
