@@ -23,6 +23,9 @@ func runner(engine skep.Engine) enginetest.Runner {
 }
 
 func TestJIT(t *testing.T) {
+	if !nativeHost {
+		t.Skip("there is no JIT here")
+	}
 	enginetest.Run(t, runner(skep.EngineJIT))
 }
 

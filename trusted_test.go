@@ -7,7 +7,6 @@ import (
 
 	"github.com/skepbpf/skep"
 	"github.com/skepbpf/skep/helper"
-	"github.com/skepbpf/skep/internal/jit/cabi"
 	"github.com/skepbpf/skep/spec"
 )
 
@@ -15,12 +14,8 @@ import (
 
 // f3Native is f3 of the mission's first example in assembly, with the same in Go for other engines.
 func f3Native() helper.Helper {
-	h := helper.Helper{ID: 1003, Name: "f3", Args: make([]helper.Arg, 2),
+	return helper.Helper{ID: 1003, Name: "f3", Args: make([]helper.Arg, 2), Native: f3Addr(),
 		Func: func(_ *helper.Call, a, b, _, _, _ uint64) (uint64, error) { return a - b, nil }}
-	if nativeHost {
-		h.Native = cabi.F3()
-	}
-	return h
 }
 
 func TestMissionS32UnsafeTrust(t *testing.T) {
