@@ -5,8 +5,8 @@
 package classic_test
 
 import (
-	"errors"
 	"encoding/binary"
+	"errors"
 	"math/rand/v2"
 	"runtime"
 	"syscall"

@@ -48,10 +48,8 @@ func (c *Code) lowWords() int {
 	return (mem.FrameSize - c.low) / 8
 }
 
-// sliceSize is the size of a slice's header, which machine code knows.
+// sliceSize is the size of a slice's header.
 const sliceSize = unsafe.Sizeof([]byte(nil))
-
-var _ [amd64.SliceSize]byte = [sliceSize]byte{}
 
 // RunBatch runs the program on each packet and puts the low half of its result at the same place of results,
 // which must be as long. single runs it on one, for what machine code leaves to others. RunBatch returns how

@@ -107,12 +107,6 @@ var layout = func() *amd64.Layout {
 	return l
 }()
 
-// The entry in assembly knows that the registers come first, machine code the size of a frame.
-var (
-	_ [0]byte                = [unsafe.Offsetof(Machine{}.r)]byte{}
-	_ [amd64.RecordSize]byte = [unsafe.Sizeof(frame{})]byte{}
-)
-
 // initNative makes a machine ready for machine code.
 func (m *Machine) initNative() {
 	c := m.code.native

@@ -4,6 +4,19 @@
 
 package interp
 
+import (
+	"unsafe"
+
+	"github.com/skepbpf/skep/internal/jit/amd64"
+)
+
+// The entry in assembly knows that the registers come first, machine code the sizes of two things.
+var (
+	_ [0]byte                = [unsafe.Offsetof(Machine{}.r)]byte{}
+	_ [amd64.RecordSize]byte = [unsafe.Sizeof(frame{})]byte{}
+	_ [amd64.SliceSize]byte  = [sliceSize]byte{}
+)
+
 // nativeHost tells that machine code can be run.
 const nativeHost = true
 
