@@ -28,6 +28,19 @@
 //		…
 //	}
 //
+// and its RunBatch takes many packets at once.
+//
+// # Engines
+//
+// On linux/amd64 Load compiles the program to machine code; elsewhere, and where that cannot be had, it is
+// interpreted. [Program.Engine] says which it is and why. Both do the same, to the last count; but machine code
+// does not notice reads of stack bytes that nothing has written, which the interpreter refuses.
+//
+// # Helpers
+//
+// Programs call helpers by number: those of the kernel that package helper has, and those of [Options.Helpers].
+// A helper is a Go function, a BPF program, or machine code; see [helper.Helper].
+//
 // # Safety
 //
 // A program cannot touch anything but its stack, its context, its packet or memory, and what helpers give
