@@ -66,8 +66,7 @@ func (prog *Program) NewInstance() *Instance {
 // Data returns it as the program left it. The limit is DefaultLimit. Errors are those of
 // Program.RunContext.
 func (i *Instance) Run(data []byte) (uint64, error) {
-	leaf := i.leaf
-	if leaf == nil || len(data) > mem.MaxData {
+	if i.leaf == nil || len(data) > mem.MaxData {
 		return i.run(i.plainPacket(data))
 	}
 	m := i.m
@@ -81,7 +80,7 @@ func (i *Instance) Run(data []byte) (uint64, error) {
 	if i.plain {
 		m.SetArgs(plainArgs(data))
 	}
-	r0, exit := m.RunLeaf(leaf)
+	r0, exit := m.RunLeaf(i.leaf)
 	if exit == 0 {
 		return r0, nil
 	}
@@ -142,8 +141,15 @@ func (i *Instance) RunBatch(packets [][]byte, verdicts []uint32) (int, error) {
 
 // RunPacket is Run on a packet with metadata.
 func (i *Instance) RunPacket(p *spec.Packet) (uint64, error) {
-	i.bare = false
-	return i.run(p)
+	if i.leaf == nil || i.sees {
+		i.bare = false
+		return i.run(p)
+	}
+	// The bytes are all it looks at.
+	i.m.Network = p.NetworkOffset
+	r0, err := i.Run(p.Data)
+	i.m.Network = 0
+	return r0, err
 }
 
 // Insns returns how many instructions the last run executed. A wide instruction counts once.

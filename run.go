@@ -4,7 +4,10 @@ package skep
 
 import (
 	"context"
+	"fmt"
 	"runtime/pprof"
+
+	"github.com/skepbpf/skep/spec"
 )
 
 // Run runs the program and returns the low half of R0, which is what the kernel takes as a program's
@@ -67,7 +70,7 @@ func (i *Instance) runOptions(ctx context.Context, opts *RunOptions) (Result, er
 	}
 	var r Result
 	for n := uint32(0); n == 0 || n < opts.Repeat; n++ {
-		r0, err := i.run(pkt)
+		r0, err := i.again(pkt, n)
 		r = Result{R0: r0, Insns: i.Insns()}
 		if err != nil {
 			return r, err
@@ -80,4 +83,21 @@ func (i *Instance) runOptions(ctx context.Context, opts *RunOptions) (Result, er
 		opts.ContextOut = append(opts.ContextOut[:0], i.context...)
 	}
 	return r, nil
+}
+
+// again is the n-th run with the same options. Those of machine code that runs straight to its end are so short
+// that the context is looked at now and then only.
+func (i *Instance) again(p *spec.Packet, n uint32) (uint64, error) {
+	if i.leaf == nil || i.given != nil || i.show || i.limit != 0 || i.sees && !i.bare {
+		return i.run(p)
+	}
+	if i.ctx != nil && n%1024 == 0 {
+		if err := i.ctx.Err(); err != nil {
+			return 0, fmt.Errorf("run %d: %w", n+1, err)
+		}
+	}
+	if i.bare {
+		return i.Run(p.Data)
+	}
+	return i.RunPacket(p)
 }
