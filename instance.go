@@ -23,10 +23,11 @@ type Instance struct {
 	m     *interp.Machine
 	leaf  interp.Leaf // of prog
 	stack bool        // leaf uses the stack
-	plain bool        // the program is a plain function
+	args  bool        // leaf uses its arguments, the data's address and length
 
-	sees   bool // leaf reads the context
-	filled bool // the context has more in it than the length of a packet without metadata
+	prepare bool // leaf uses any of these
+	sees    bool // leaf reads the context
+	filled  bool // the context has more in it than the length of a packet without metadata
 
 	single func([]byte) (uint64, error) // Run, bound once
 
@@ -44,7 +45,7 @@ type Instance struct {
 
 // NewInstance returns a new instance of the program.
 func (prog *Program) NewInstance() *Instance {
-	i := &Instance{prog: prog, m: interp.NewMachine(prog.code), leaf: prog.leaf, stack: prog.stack, plain: prog.plain()}
+	i := &Instance{prog: prog, m: interp.NewMachine(prog.code), leaf: prog.leaf, stack: prog.stack, args: prog.args}
 	i.m.Call.Env, i.m.Call.Value = prog.opts.Env, prog.opts.Value
 	i.single = i.Run
 	if l := prog.typ.Context; l != nil {
@@ -59,6 +60,7 @@ func (prog *Program) NewInstance() *Instance {
 	if prog.typ.Packet {
 		i.m.CtxAddr = mem.Context
 	}
+	i.prepare = i.sees || i.stack || i.args
 	return i
 }
 
@@ -71,14 +73,8 @@ func (i *Instance) Run(data []byte) (uint64, error) {
 	}
 	m := i.m
 	m.Packet = data
-	if i.sees {
-		i.setLength(len(data))
-	}
-	if i.stack {
-		m.FreshStack()
-	}
-	if i.plain {
-		m.SetArgs(plainArgs(data))
+	if i.prepare {
+		i.beforeLeaf(data)
 	}
 	r0, exit := m.RunLeaf(i.leaf)
 	if exit == 0 {
@@ -92,6 +88,19 @@ func (prog *Program) hostAddrs() bool { return prog.trusted && !prog.blind }
 
 // hostAddr is the address of a slice, which the collector does not move: an instance refers to it.
 func hostAddr(b []byte) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) }
+
+// beforeLeaf gets ready what leaf uses.
+func (i *Instance) beforeLeaf(data []byte) {
+	if i.sees {
+		i.setLength(len(data))
+	}
+	if i.stack {
+		i.m.FreshStack()
+	}
+	if i.args {
+		i.m.SetArgs(plainArgs(data))
+	}
+}
 
 // setLength makes the context that of a packet of n bytes about which nothing else is known.
 func (i *Instance) setLength(n int) {

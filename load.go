@@ -36,6 +36,7 @@ type Program struct {
 
 	leaf  interp.Leaf // the program as a Go function, if it is modest and machine code; or nil
 	stack bool        // leaf uses the stack
+	args  bool        // leaf uses its arguments, if it is a plain function
 
 	// What a run fills in there: metadata, pointers to the packet, and what depends on the packet's size
 	// alone. blank is the context of a packet of no bytes and no metadata.
@@ -144,12 +145,19 @@ func (prog *Program) load(p *spec.Program) error {
 	}
 	if err = prog.compile(opts); err == nil && prog.modest {
 		prog.leaf, prog.stack = prog.code.Leaf()
+		prog.args = prog.plain() && slices.ContainsFunc(prog.ir.Ins, namesArgs)
 	}
 	return err
 }
 
 // dataWritable reports whether the program may change its data, so that it gets a copy.
 func (prog *Program) dataWritable() bool { return prog.plain() || prog.typ.Rewrite }
+
+// namesArgs reports whether an instruction names R1 or R2.
+func namesArgs(in ir.Ins) bool {
+	args := func(r uint8) bool { return isa.Register(r) == isa.R1 || isa.Register(r) == isa.R2 }
+	return args(in.Dst) || args(in.Src)
+}
 
 // plain reports whether the program is a plain function over memory, with its address and length as arguments.
 func (prog *Program) plain() bool { return prog.typ.Type == spec.Unspec }
