@@ -21,17 +21,17 @@ import (
 
 // native is the part of a Machine that only machine code and the entry into it use.
 type native struct {
-	resume uintptr        // where code goes on
+	resume uintptr // where code goes on
 	//lint:ignore U1000 the entry in assembly uses it
-	fp     uintptr        // the frame pointer's register, during a helper
-	g      uintptr        // the goroutine
-	funcs  unsafe.Pointer // the first of nativeCode.funcs
+	fp    uintptr        // the frame pointer's register, during a helper
+	g     uintptr        // the goroutine
+	funcs unsafe.Pointer // the first of nativeCode.funcs
 	//lint:ignore U1000 the entry in assembly uses it
-	exit   uint32         // the reason for leaving, during a helper
-	fresh  bool           // nothing has run yet
-	fuel   uintptr        // stop - ran; after a run of RunLeaf or RunStraight, plenty - ran, else 0
-	fits   [4]uint64      // see amd64.Layout.DataFits
-	bias   uintptr        // see amd64.DataBias
+	exit  uint32    // the reason for leaving, during a helper
+	fresh bool      // nothing has run yet
+	fuel  uintptr   // stop - ran; after a run of RunLeaf or RunStraight, plenty - ran, else 0
+	fits  [4]uint64 // see amd64.Layout.DataFits
+	bias  uintptr   // see amd64.DataBias
 
 	// What is left of a batch: addresses in slices that somebody else keeps.
 	next, end, out uintptr
