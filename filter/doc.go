@@ -8,5 +8,11 @@
 //	if err != nil { … }
 //	if f.Match(packet) { … }
 //
+// Compile makes one from an expression of tcpdump's language, and VerdictBatch judges many packets at once:
+//
+//	f, err := filter.Compile("tcp port 443 and not host 10.0.0.1", nil)
+//	if err != nil { … }
+//	f.VerdictBatch(packets, verdicts)
+//
 // A VM is a drop-in for the one of golang.org/x/net/bpf: change the import and keep NewVM and Run.
 package filter

@@ -9,6 +9,7 @@ import (
 
 	"github.com/skepbpf/skep"
 	"github.com/skepbpf/skep/classic"
+	"github.com/skepbpf/skep/pcap"
 	"github.com/skepbpf/skep/spec"
 )
 
@@ -32,6 +33,16 @@ func New(prog []bpf.RawInstruction, opts *skep.Options) (*Filter, error) {
 	f := &Filter{prog: p}
 	f.pool.New = func() any { return p.NewInstance() }
 	return f, nil
+}
+
+// Compile compiles an expression of tcpdump's language, with pcap.Compile, and makes it ready to run. opts may be
+// nil: the packets are Ethernet then. The error is that of pcap.Compile.
+func Compile(expr string, opts *pcap.Options) (*Filter, error) {
+	p, err := pcap.Compile(expr, opts)
+	if err != nil {
+		return nil, err
+	}
+	return New(p.Raw(), nil)
 }
 
 // Program returns the loaded program, to run it with more control.

@@ -219,3 +219,20 @@ func TestLengthAlone(t *testing.T) {
 		}
 	}
 }
+
+func ExampleCompile() {
+	f, err := filter.Compile("tcp port 443 and not src host 192.0.2.1", nil)
+	if err != nil {
+		panic(err)
+	}
+	p := packet(60) // from 0.0.0.0, to port 443
+	fmt.Println(f.Match(p))
+	copy(p[26:], []byte{192, 0, 2, 1})
+	fmt.Println(f.Match(p))
+	_, err = filter.Compile("tcp port https or", nil)
+	fmt.Println(err)
+	// Output:
+	// true
+	// false
+	// column 18: the expression ends here: expected a condition
+}

@@ -35,15 +35,23 @@ func NewWriter(w io.Writer, nanoseconds bool) *Writer {
 // Write writes the packet of rec with data in place of its bytes. The first packet sets the file's link
 // type; a packet of another is an error, for a pcap file has but one.
 func (w *Writer) Write(rec *Record, data []byte) error {
+	grown := len(data) - len(rec.Packet.Data)
+	return w.write(rec, data, max(len(data), rec.Packet.Len()+grown))
+}
+
+// WriteCut writes the first n bytes of a packet whose length stays what it was. See Write.
+func (w *Writer) WriteCut(rec *Record, n int) error {
+	return w.write(rec, rec.Packet.Data[:n], rec.Packet.Len())
+}
+
+func (w *Writer) write(rec *Record, data []byte, length int) error {
 	if err := w.begin(rec.LinkType); err != nil {
 		return err
 	}
 	if rec.LinkType != w.link {
 		return fmt.Errorf("a pcap file holds one link type: this one has %d, the packet at byte %d has %d", w.link, rec.Offset, rec.LinkType)
 	}
-	grown := len(data) - len(rec.Packet.Data)
-	return w.out.WritePacket(gopacket.CaptureInfo{Timestamp: rec.Time, CaptureLength: len(data),
-		Length: max(len(data), rec.Packet.Len()+grown)}, data)
+	return w.out.WritePacket(gopacket.CaptureInfo{Timestamp: rec.Time, CaptureLength: len(data), Length: length}, data)
 }
 
 func (w *Writer) begin(link uint16) error {
