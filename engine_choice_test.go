@@ -117,3 +117,14 @@ func TestProfileLabels(t *testing.T) {
 		t.Error("the profile does not name the program")
 	}
 }
+
+// TestZeroesBesidePins runs a program whose registers all count as read before they are written, on an engine that
+// keeps something of its own in those it does not name.
+func TestZeroesBesidePins(t *testing.T) {
+	p := assemble(t, "r6 = r1\nr7 = 3\ncall 7\nr2 = r3\nnext: r0 = *(u8 *)(r6 + 0)\nr6 += 1\nr7 -= 1\nif r7 != 0 goto next\nr0 += r2\nexit")
+	each(t, p, skep.Options{ZeroUninitialized: true}, func(t *testing.T, prog *skep.Program) {
+		if r, err := prog.RunContext(t.Context(), &skep.RunOptions{Data: []byte{1, 2, 3}}); err != nil || r.R0 != 3 {
+			t.Errorf("%+v, %v", r, err)
+		}
+	})
+}

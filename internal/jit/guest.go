@@ -197,10 +197,14 @@ func (g *guest) survey() {
 	g.pin(helpers, native, packets, accesses, loops)
 }
 
-// pin gives slots registers that the program does not name: those first that are used most.
+// pin gives slots registers that the program does not name: those first that are used most. RCX and RDX are no
+// use, which shifts and divisions need for a moment.
 func (g *guest) pin(helpers, native, packets, accesses, loops bool) {
 	var free []amd64.Reg
 	for r := isa.R9; r >= isa.R1; r-- {
+		if r == isa.R3 || r == isa.R4 {
+			continue
+		}
 		if g.named>>r&1 == 0 && (r >= isa.R6 || !helpers) && !(r == isa.R8 && g.leaf) {
 			free = append(free, g.asm.Map[r])
 		}

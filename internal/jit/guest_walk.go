@@ -108,9 +108,9 @@ func (g *guest) start() {
 	}
 	for r := isa.R0; r <= isa.R9; r++ {
 		switch {
+		case g.named>>r&1 == 0: // it may hold a slot
 		case g.o.Zero>>r&1 != 0:
 			g.code.MovImm(g.regs[r], 0)
-		case g.named>>r&1 == 0:
 		case r == isa.R1 && g.o.Context != 0:
 			g.code.MovImm(g.regs[r], uint64(g.o.Context))
 		case r == isa.R1 || r == isa.R2:
