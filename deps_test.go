@@ -31,11 +31,12 @@ internal/execmem:     golang.org/x/sys/unix
 internal/jit/cabi:
 internal/interp:      internal/jit internal/jit/amd64 internal/execmem internal/ir internal/mem helper spec isa
 .:                    internal/ir internal/mem internal/interp helper progtype spec isa
-filter:               . classic pcap helper spec isa golang.org/x/net/bpf
+internal/kernel:      spec isa golang.org/x/sys/unix
+internal/live:        classic spec golang.org/x/net/bpf golang.org/x/sys/unix
+filter:               . classic pcap helper internal/kernel spec isa golang.org/x/net/bpf golang.org/x/sys/unix
 internal/conformance: helper
 internal/enginetest:  internal/conformance helper asm spec isa
-internal/kernel:      spec isa golang.org/x/sys/unix
-internal/capture:     spec github.com/gopacket/gopacket
+internal/capture:     spec github.com/gopacket/gopacket github.com/klauspost/compress/zstd
 examples/gen:         github.com/gopacket/gopacket
 cmd/skep:             . asm classic pcap filter helper progtype spec isa internal/capture internal/conformance internal/interp internal/ir internal/jit internal/jit/amd64 internal/kernel internal/mem github.com/gopacket/gopacket golang.org/x/arch golang.org/x/net/bpf golang.org/x/term github.com/spf13/cobra
 `

@@ -21,8 +21,15 @@ import (
 // that pointers go astray, loops do not end, and calls lead anywhere.
 func hostile(rng *rand.Rand) *spec.Program {
 	p := &spec.Program{Insns: enginetest.Generate(rng, enginetest.Options{Mem: 32, Size: 2 + rng.IntN(12), Helpers: true})}
-	if rng.IntN(4) == 0 {
+	switch rng.IntN(8) {
+	case 0:
 		p.Type = spec.SocketFilter
+	case 1:
+		p.Type = spec.XDP
+	case 2:
+		p.Type = spec.SchedCLS
+	case 3:
+		p.Type = spec.Tracepoint
 	}
 	good := p.Insns
 	for range 20 {

@@ -117,7 +117,7 @@ func TestForms(t *testing.T) {
 		"pcapng":       ngBytes(t, []layers.LinkType{1, 1}, a, b),
 	}
 	for name, file := range forms {
-		for suffix, file := range map[string][]byte{"": file, " gzip": zipped(file)} {
+		for suffix, file := range map[string][]byte{"": file, " gzip": zipped(file), " zstd": zstandard(file)} {
 			got, err := readAll(file)
 			if err != nil || len(got) != 2 {
 				t.Errorf("%s%s: %d packets, %v", name, suffix, len(got), err)
@@ -219,14 +219,16 @@ func TestDamage(t *testing.T) {
 }
 
 func TestErrorStays(t *testing.T) {
-	r, err := NewReader(bytes.NewReader(pcapBytes(binary.LittleEndian, false, 1, []byte{1})[:30]))
+	file := pcapBytes(binary.LittleEndian, false, 1, []byte{1}, []byte{2})
+	r, err := NewReader(bytes.NewReader(file[:len(file)-1]))
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, good := r.Next()
 	_, first := r.Next()
 	_, again := r.Next()
-	if first == nil || first != again {
-		t.Errorf("%v, then %v", first, again)
+	if good != nil || first == nil || first != again {
+		t.Errorf("%v, then %v, then %v", good, first, again)
 	}
 }
 

@@ -3,77 +3,108 @@
 package capture
 
 import (
-	"bufio"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"io"
+	"math/bits"
 	"time"
 )
 
-// maxPacket is the longest packet taken from a file, bytes: what libpcap takes for most link types.
-const maxPacket = 262144
+// pcapHeader is how long the header of a pcap file is, bytes.
+const pcapHeader = 24
 
-// pcapFile reads what stands behind a pcap file's header. Packets may be longer than the snap length in that
-// header and longer than they say they were on the wire: such files exist, and tcpdump reads them.
-type pcapFile struct {
-	buf   *bufio.Reader
-	order binary.ByteOrder
-	unit  int64 // nanoseconds in the unit of the finer part of a time
-	link  uint16
-	data  []byte
+// pcapForm walks what stands in a pcap file. Packets may be longer than the snap length in the file's header and
+// longer than they say they were on the wire: such files exist, and tcpdump reads them.
+type pcapForm struct {
+	swap   bool  // numbers are in big endian
+	unit   int64 // nanoseconds in the unit of the finer part of a time
+	header int   // bytes before each packet
+	begun  bool  // the file's header has been read
+	info   fileInfo
 }
 
-func newPcap(buf *bufio.Reader) (*pcapFile, error) {
-	f := &pcapFile{buf: buf}
-	magic, err := buf.Peek(4)
-	switch string(magic) {
+// newPcapForm returns the form by a file's first four bytes, nil if it is not pcap.
+func newPcapForm(magic string) *pcapForm {
+	switch magic {
 	case "\xd4\xc3\xb2\xa1":
-		f.order, f.unit = binary.LittleEndian, 1000
+		return &pcapForm{unit: 1000, header: 16}
 	case "\x4d\x3c\xb2\xa1":
-		f.order, f.unit = binary.LittleEndian, 1
+		return &pcapForm{unit: 1, header: 16}
+	case "\x34\xcd\xb2\xa1": // with the interface and the kind of each packet in its header
+		return &pcapForm{unit: 1000, header: 24}
 	case "\xa1\xb2\xc3\xd4":
-		f.order, f.unit = binary.BigEndian, 1000
+		return &pcapForm{swap: true, unit: 1000, header: 16}
 	case "\xa1\xb2\x3c\x4d":
-		f.order, f.unit = binary.BigEndian, 1
-	default:
-		if err != nil && err != io.EOF {
-			return nil, err
-		}
-		return nil, fmt.Errorf("it begins with the bytes % x, which is neither pcap nor pcapng", magic)
+		return &pcapForm{swap: true, unit: 1, header: 16}
+	case "\xa1\xb2\xcd\x34":
+		return &pcapForm{swap: true, unit: 1000, header: 24}
 	}
-	var header [24]byte
-	if _, err := io.ReadFull(buf, header[:]); err != nil {
-		return nil, err
-	}
-	if major, minor := f.order.Uint16(header[4:]), f.order.Uint16(header[6:]); major != 2 || minor < 3 {
-		return nil, fmt.Errorf("it is pcap of version %d.%d, expected 2.3 or 2.4", major, minor)
-	}
-	f.link = uint16(f.order.Uint32(header[20:])) // the upper half tells of frame check sequences
-	return f, nil
+	return nil
 }
 
-// next reads a packet into rec. The error is io.EOF only where the file ends behind a whole packet.
-func (f *pcapFile) next(rec *Record) error {
-	var header [16]byte
-	if _, err := io.ReadFull(f.buf, header[:]); err != nil {
-		return err
+func (f *pcapForm) file() fileInfo { return f.info }
+
+func (f *pcapForm) uint32(b []byte) uint32 {
+	n := binary.LittleEndian.Uint32(b)
+	if f.swap {
+		n = bits.ReverseBytes32(n)
 	}
-	length := f.order.Uint32(header[8:])
-	if length > maxPacket {
-		return fmt.Errorf("its length is given as %d bytes, at most %d are allowed", length, maxPacket)
+	return n
+}
+
+func (f *pcapForm) time(record []byte) time.Time {
+	return time.Unix(int64(f.uint32(record)), int64(f.uint32(record[4:]))*f.unit).UTC()
+}
+
+func (f *pcapForm) wireLen(record []byte) uint32 { return f.uint32(record[12:]) }
+
+// walk takes the file's header and whole records. See form.
+func (f *pcapForm) walk(b *Batch) (at int, err error) {
+	if !f.begun {
+		if len(b.block) < pcapHeader {
+			return 0, nil
+		}
+		if err := f.begin(b.block[:pcapHeader:pcapHeader]); err != nil {
+			return 0, err
+		}
+		at, b.Head = pcapHeader, b.block[:pcapHeader:pcapHeader]
 	}
-	if cap(f.data) < int(length) {
-		f.data = make([]byte, max(2048, int(length)))
+	b.LinkType = f.info.link
+	block, header, swap, n := b.block, f.header, f.swap, 0
+	for n < maxBatch && len(block)-at >= header {
+		// Of known capacity: the address of the next record takes four steps fewer.
+		length := binary.LittleEndian.Uint32(block[at+8 : at+12 : at+12])
+		if swap {
+			length = bits.ReverseBytes32(length)
+		}
+		from := at + header
+		to := from + int(length)
+		if length > maxPacket || to > len(block) {
+			if length > maxPacket {
+				err = fmt.Errorf("its length is given as %d bytes, at most %d are allowed", length, maxPacket)
+			}
+			break
+		}
+		b.room[n] = block[from:to:to]
+		b.starts[n], b.ends[n] = uint32(at), uint32(to)
+		at = to
+		n++
 	}
-	data := f.data[:length]
-	if _, err := io.ReadFull(f.buf, data); errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	} else if err != nil {
-		return err
+	b.Packets = b.room[:n]
+	return at, err
+}
+
+// begin reads the file's header.
+func (f *pcapForm) begin(header []byte) error {
+	version := f.uint32(header[4:])
+	major, minor := version&0xffff, version>>16
+	if f.swap {
+		major, minor = minor, major
 	}
-	rec.LinkType = f.link
-	rec.Time = time.Unix(int64(f.order.Uint32(header[0:])), int64(f.order.Uint32(header[4:]))*f.unit).UTC()
-	rec.Packet.Data, rec.Packet.WireLen = data, int(f.order.Uint32(header[12:]))
+	if major != 2 || minor < 3 {
+		return fmt.Errorf("it is pcap of version %d.%d, expected 2.3 or 2.4", major, minor)
+	}
+	// The upper half of the link type tells of frame check sequences.
+	f.info = fileInfo{link: uint16(f.uint32(header[20:])), nanos: f.unit == 1, snap: f.uint32(header[16:])}
+	f.begun = true
 	return nil
 }

@@ -25,7 +25,7 @@ type Writer struct {
 
 // NewWriter returns a writer to w whose times are in nanoseconds, or else in microseconds.
 func NewWriter(w io.Writer, nanoseconds bool) *Writer {
-	buf := bufio.NewWriterSize(w, bufferSize)
+	buf := bufio.NewWriterSize(w, firstRoom)
 	if nanoseconds {
 		return &Writer{buf: buf, out: pcapgo.NewWriterNanos(buf)}
 	}
