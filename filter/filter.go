@@ -3,6 +3,7 @@
 package filter
 
 import (
+	"slices"
 	"sync"
 
 	"golang.org/x/net/bpf"
@@ -15,8 +16,12 @@ import (
 
 // Filter judges packets by a classic program. It is safe for concurrent use.
 type Filter struct {
-	prog *skep.Program
-	pool sync.Pool // of *skep.Instance
+	raw  []bpf.RawInstruction // the classic program
+	code *spec.Program        // its translation
+	prog *skep.Program        // that, loaded
+	pool sync.Pool            // of *skep.Instance
+
+	bytesOnly bool
 }
 
 // New checks a classic program with the kernel's rules and makes it ready to run. opts may be nil; see
@@ -30,7 +35,7 @@ func New(prog []bpf.RawInstruction, opts *skep.Options) (*Filter, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Filter{prog: p}
+	f := &Filter{raw: slices.Clone(prog), code: t.Program, prog: p, bytesOnly: bytesOnly(prog)}
 	f.pool.New = func() any { return p.NewInstance() }
 	return f, nil
 }
@@ -43,6 +48,31 @@ func Compile(expr string, opts *pcap.Options) (*Filter, error) {
 		return nil, err
 	}
 	return New(p.Raw(), nil)
+}
+
+// BytesOnly reports whether the filter looks at nothing but a packet's bytes: not at its length on the wire, nor at
+// other metadata, nor at headers by their place (SKF_NET_OFF). Verdict and VerdictPacket are the same then.
+func (f *Filter) BytesOnly() bool { return f.bytesOnly }
+
+// bytesOnly looks for loads of lengths, and for absolute and indirect ones that might be at negative offsets: the
+// index must be four times the low half of a byte then, as in ldxb 4*([14]&0xf).
+func bytesOnly(prog []bpf.RawInstruction) bool {
+	const class, mode, ld, ldx, misc, abs, ind, length, msh = 0x07, 0xe0, 0x00, 0x01, 0x07, 0x20, 0x40, 0x80, 0xa0
+	indirect, index := false, false
+	for _, in := range prog {
+		switch c, m := in.Op&class, in.Op&mode; {
+		case c == misc && in.Op&0x80 == 0: // tax
+			index = true
+		case c != ld && c != ldx:
+		case m == length, (m == abs || m == ind) && int32(in.K) < 0:
+			return false
+		case c == ldx && m != msh:
+			index = true
+		case c == ld && m == ind:
+			indirect = true
+		}
+	}
+	return !indirect || !index
 }
 
 // Program returns the loaded program, to run it with more control.

@@ -236,3 +236,22 @@ func ExampleCompile() {
 	// false
 	// column 18: the expression ends here: expected a condition
 }
+
+func TestBytesOnly(t *testing.T) {
+	for expr, want := range map[string]bool{
+		"tcp port 80": true, "ip[8] < 5 and udp[4:2] > 9": true, "ip6 host ::1": true, "": true,
+		"len > 100": false, "tcp[tcp[12] >> 2] = 7": false,
+	} {
+		f, err := filter.Compile(expr, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.BytesOnly() != want {
+			t.Errorf("%q: %v", expr, !want)
+		}
+	}
+	f, err := filter.New([]bpf.RawInstruction{{Op: 0x30, K: 0xfff00009}, {Op: 0x16}}, nil) // SKF_NET_OFF
+	if err != nil || f.BytesOnly() {
+		t.Error("a load relative to the network header", err)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,9 +22,12 @@ type filterRun struct {
 	flags   *filterFlags
 	expr    string
 	out     *bufio.Writer
-	writer  *capture.Writer
+	copier  *capture.Copier           // for -w, which keeps records as they are
+	writer  *capture.Writer           // for -w with -s, which cuts them
 	filters map[uint16]*filter.Filter // by link type
 	matched uint64
+
+	verdicts []uint32 // of a batch
 }
 
 func (f *filterFlags) packets(cmd *cobra.Command, expr string) error {
@@ -32,26 +36,37 @@ func (f *filterFlags) packets(cmd *cobra.Command, expr string) error {
 		return err
 	}
 	defer in.Close()
-	r, err := capture.NewReader(in)
+	s, err := capture.NewScanner(in)
 	if err != nil {
 		return fmt.Errorf("%s: %w", shown(f.read), err)
 	}
 	run := &filterRun{flags: f, expr: expr, out: bufio.NewWriter(cmd.OutOrStdout()), filters: map[uint16]*filter.Filter{}}
-	var file io.WriteCloser
-	if _, err := run.filter(r.LinkType()); err != nil {
+	if _, err := run.filter(s.LinkType()); err != nil {
 		return err // before a file is made for nothing
 	}
+	var file io.WriteCloser
 	if f.write != "" {
 		if file, err = create(cmd, f.write); err != nil {
 			return err
 		}
-		run.writer = capture.NewWriter(file, r.Nanoseconds())
+		if f.snap == 0 {
+			run.copier = capture.NewCopier(file)
+		} else {
+			run.writer = capture.NewWriter(file, s.Nanoseconds())
+		}
 	}
-	err = run.all(r, newProgress(cmd.ErrOrStderr(), in))
+	err = run.all(s, newProgress(cmd.ErrOrStderr(), in))
 	if file != nil {
-		err = errors.Join(err, run.writer.Flush(r.LinkType()), file.Close())
+		err = errors.Join(err, run.flush(s.LinkType()), file.Close())
 	}
 	return errors.Join(run.end(), err, run.out.Flush(), run.none(err))
+}
+
+func (run *filterRun) flush(link uint16) error {
+	if run.copier != nil {
+		return run.copier.Flush()
+	}
+	return run.writer.Flush(link)
 }
 
 // none is the answer no if nothing matched and nothing went wrong.
@@ -102,51 +117,113 @@ func (run *filterRun) filter(link uint16) (*filter.Filter, error) {
 	return f, err
 }
 
-// all goes through the capture.
-func (run *filterRun) all(r *capture.Reader, p *progress) error {
+// all goes through the capture, a batch at a time.
+func (run *filterRun) all(s *capture.Scanner, p *progress) error {
 	defer p.done()
 	for run.flags.max == 0 || run.matched < run.flags.max {
-		rec, err := r.Next()
+		b, err := s.Next()
 		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", shown(run.flags.read), err)
 		}
-		f, err := run.filter(rec.LinkType)
-		if err != nil {
+		if err := run.judge(b, s.SnapLen()); err != nil {
 			return err
 		}
-		if n := f.VerdictPacket(&rec.Packet); n > 0 {
-			run.matched++
-			if err := run.match(rec, int(min(n, uint32(len(rec.Packet.Data))))); err != nil {
-				return err
-			}
+		if err := run.keep(b); err != nil {
+			return err
 		}
-		p.step(r.Consumed())
+		p.steps(len(b.Packets), s.Consumed())
 	}
 	return nil
 }
 
-// match does what is to be done with a packet that matches, of which n bytes are kept.
-func (run *filterRun) match(rec *capture.Record, n int) error {
-	switch {
-	case run.writer != nil:
-		if err := run.writer.WriteCut(rec, n); err != nil {
-			return fmt.Errorf("%s: %w", run.flags.write, err)
-		}
-	case run.flags.count:
-	case run.flags.json:
-		return jsonLine(run.out, filterMatch{run.matched, rec.Time, rec.Packet.Len(), n, summary(rec)})
-	default:
-		at := "-"
-		if !rec.Time.IsZero() {
-			at = rec.Time.UTC().Format("2006-01-02 15:04:05.000000")
-		}
-		_, err := fmt.Fprintf(run.out, "%s %s\n", at, summary(rec))
+// judge works out the verdicts of a batch. Packets that are longer than a file's snap length count as cut there,
+// as libpcap has it.
+func (run *filterRun) judge(b *capture.Batch, snap uint32) error {
+	run.verdicts = append(run.verdicts[:0], make([]uint32, len(b.Packets))...)
+	if len(b.Packets) == 0 {
+		return nil
+	}
+	f, err := run.filter(b.LinkType)
+	if err != nil {
 		return err
 	}
+	if snap > 0 && snap <= math.MaxInt32 {
+		for i, p := range b.Packets {
+			if len(p) > int(snap) {
+				b.Packets[i] = p[:snap]
+			}
+		}
+	}
+	if f.BytesOnly() {
+		f.VerdictBatch(b.Packets, run.verdicts)
+	} else {
+		for i := range b.Packets {
+			p := b.Packet(i)
+			run.verdicts[i] = f.VerdictPacket(&p)
+		}
+	}
+	for i, v := range run.verdicts {
+		switch {
+		case v == 0:
+		case run.flags.max > 0 && run.matched == run.flags.max:
+			run.verdicts[i] = 0
+		default:
+			run.matched++
+		}
+	}
 	return nil
+}
+
+// keep does what is to be done with the packets of a batch that match.
+func (run *filterRun) keep(b *capture.Batch) error {
+	switch {
+	case run.copier != nil:
+		if _, err := run.copier.Copy(b, run.verdicts); err != nil {
+			return fmt.Errorf("%s: %w", run.flags.write, err)
+		}
+		return nil
+	case run.flags.count:
+		return nil
+	}
+	first := run.matched
+	for _, v := range run.verdicts {
+		if v > 0 {
+			first--
+		}
+	}
+	for i, v := range run.verdicts {
+		if v == 0 {
+			continue
+		}
+		first++
+		rec := &capture.Record{Packet: b.Packet(i), Time: b.Time(i), LinkType: b.LinkType, Offset: b.Offset(i)}
+		if err := run.match(rec, first, int(min(v, uint32(len(rec.Packet.Data))))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// match does what is to be done with the n-th packet that matches, of which so many bytes are kept.
+func (run *filterRun) match(rec *capture.Record, n uint64, kept int) error {
+	switch {
+	case run.writer != nil:
+		if err := run.writer.WriteCut(rec, kept); err != nil {
+			return fmt.Errorf("%s: %w", run.flags.write, err)
+		}
+		return nil
+	case run.flags.json:
+		return jsonLine(run.out, filterMatch{n, rec.Time, rec.Packet.Len(), kept, summary(rec)})
+	}
+	at := "-"
+	if !rec.Time.IsZero() {
+		at = rec.Time.UTC().Format("2006-01-02 15:04:05.000000")
+	}
+	_, err := fmt.Fprintf(run.out, "%s %s\n", at, summary(rec))
+	return err
 }
 
 // filterMatch is a packet that matches as JSON.

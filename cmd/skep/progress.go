@@ -47,7 +47,20 @@ func startProgress(w io.Writer, total int64, now func() time.Time) *progress {
 // step counts a packet; read is how many bytes of the input have been read.
 func (p *progress) step(read int64) {
 	p.packets++
-	if p.w == nil || p.packets%64 != 0 {
+	if p.packets%64 == 0 {
+		p.show(read)
+	}
+}
+
+// steps is step for many packets.
+func (p *progress) steps(n int, read int64) {
+	p.packets += uint64(n)
+	p.show(read)
+}
+
+// show brings the line up to date, now and then.
+func (p *progress) show(read int64) {
+	if p.w == nil {
 		return
 	}
 	now := p.now()
