@@ -10,6 +10,7 @@ require (
 
 require (
 	github.com/gopacket/gopacket v1.7.7 // indirect
+	github.com/klauspost/compress v1.20.3 // indirect
 	golang.org/x/sys v0.47.0 // indirect
 )
 

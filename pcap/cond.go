@@ -33,7 +33,8 @@ const (
 	condNot
 	condTrue
 	condFalse
-	condSet // sets a variable, and is true
+	condSet  // sets a variable, and is true
+	condTerm // x, which a term of the expression stands for; never in what is compiled
 )
 
 // cond is a condition. Its tests are made from left to right, and no more of them than are needed. A test whose
@@ -45,6 +46,7 @@ type cond struct {
 	n     int    // number of the variable to set, to a
 	x, y  *cond
 	tests int // in it
+	term  *source
 }
 
 var (

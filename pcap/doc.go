@@ -45,6 +45,17 @@
 // A packet that is too short for a load is dropped, even behind not. The optimiser keeps to that: optimised and
 // plain code give the same verdict for every packet.
 //
+// # Questions about expressions
+//
+// An Explainer tells why a packet matches or not: which terms of the expression, as they are written, decided,
+// and which bytes their tests looked at. Same decides whether two expressions accept the same packets, and shows
+// a packet where they do not.
+//
+// For an explanation, the expression is parsed once more into its terms (terms.go) and these are evaluated
+// without the compiler's help (evaluate.go); the verdict is that of the compiled program. Same walks the decision
+// graphs of both expressions side by side (walk.go) with what the tests on the way say of the packet's bits
+// (store.go, claim.go), and where one accepts and the other does not, looks for a packet (search.go).
+//
 // # Differences from libpcap
 //
 // Expressions are accepted and refused as libpcap 1.10 does it, and packets match alike. What differs on purpose

@@ -3,12 +3,14 @@
 package pcap_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
 	"golang.org/x/net/bpf"
 
 	"github.com/skepbpf/skep/pcap"
+	"github.com/skepbpf/skep/spec"
 )
 
 func ExampleCompile() {
@@ -69,4 +71,52 @@ func ExampleParseLinkType() {
 	link, err := pcap.ParseLinkType("LINUX_SLL2")
 	fmt.Println(uint16(link), link, err)
 	// Output: 276 LINUX_SLL2 <nil>
+}
+
+// An explanation shows which terms of an expression decided, and the bytes that they looked at.
+func ExampleExplainer() {
+	e, err := pcap.NewExplainer("tcp port 443 or 80 and not host 10.0.0.1", nil)
+	if err != nil {
+		panic(err)
+	}
+	frame := make([]byte, 54)
+	copy(frame[12:], "\x08\x00\x45")
+	frame[23] = 6                                        // TCP
+	copy(frame[26:], "\x0a\x00\x00\x01")                 // source address
+	copy(frame[30:], "\xc0\x00\x02\x07\xc3\x50\x00\x50") // destination address, then the ports
+	fmt.Print(e.Explain(&spec.Packet{Data: frame}))
+	// Output:
+	// no match (54 bytes)
+	//   and: false
+	//     or: true
+	//       tcp port 443: false
+	//         [12:2] is 0x0800 (ethertype): not 0x86dd
+	//         [12:2] is 0x0800 (ethertype): equal to 0x0800
+	//         [23:1] is 0x06 (protocol): equal to 0x06
+	//         [20:2] is 0x0000: no bit of 0x1fff
+	//         [34:2] is 0xc350: not 0x01bb
+	//         [36:2] is 0x0050: not 0x01bb
+	//       tcp port 80: true
+	//         [12:2] is 0x0800 (ethertype): not 0x86dd
+	//         [12:2] is 0x0800 (ethertype): equal to 0x0800
+	//         [23:1] is 0x06 (protocol): equal to 0x06
+	//         [20:2] is 0x0000: no bit of 0x1fff
+	//         [34:2] is 0xc350: not 0x0050
+	//         [36:2] is 0x0050: equal to 0x0050
+	//     not host 10.0.0.1: false
+	//       [12:2] is 0x0800 (ethertype): equal to 0x0800
+	//       [26:4] is 0x0a000001: equal to 0x0a000001
+}
+
+// Same decides whether two expressions accept the same packets. Where they do not, it shows a packet.
+func ExampleSame() {
+	c, err := pcap.Same(context.Background(), "tcp port 80", "tcp and port 80", nil)
+	fmt.Println(c.Result, err)
+	c, err = pcap.Same(context.Background(), "net 10.0.0.0/8", "net 10.0.0.0/9", nil)
+	fmt.Println(c.Result, err)
+	fmt.Printf("the first alone (%v) accepts %x\n", c.First, c.Packet.Data)
+	// Output:
+	// equal <nil>
+	// different <nil>
+	// the first alone (true) accepts 00000000000000000000000008000000000000000000000000000a80000000000000
 }

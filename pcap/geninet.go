@@ -10,6 +10,9 @@ type qualifiers struct {
 	dir   direction
 	typ   addressType
 	none  bool // there are no qualifiers to take over
+
+	// The words themselves, for those who keep terms as they are written: the tokens from one on, up to another.
+	from, to int
 }
 
 // protocolOnly is the condition that a packet is of a protocol, by its keyword alone.

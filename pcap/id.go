@@ -12,20 +12,20 @@ import (
 // id reads what qualifiers stand in front of: a number, an address, or several of them in parentheses.
 func (p *parser) id(q qualifiers) *cond {
 	defer p.deeper()()
-	t := p.peek()
+	t, at := p.peek(), p.at
 	p.gen.pos = t.pos
 	switch {
 	case p.numberAhead():
-		return p.numbered(p.parenthesized(), q)
+		return p.mark(at, q, p.numbered(p.parenthesized(), q))
 	case p.accept("("):
 		c := p.ids(q)
 		p.close()
 		return c
 	case t.keyword("not"):
 		p.at++
-		return not(p.id(q))
+		return p.not(p.id(q))
 	}
-	return p.address(q)
+	return p.mark(at, q, p.address(q))
 }
 
 // ids reads what stands inside the parentheses of an id. By the grammar it begins neither with further
@@ -33,9 +33,9 @@ func (p *parser) id(q qualifiers) *cond {
 func (p *parser) ids(q qualifiers) *cond {
 	var c *cond
 	p.gen.pos = p.peek().pos
-	switch t := p.peek(); {
+	switch t, at := p.peek(), p.at; {
 	case p.numberAhead():
-		c = p.numbered(p.parenthesized(), q)
+		c = p.mark(at, q, p.numbered(p.parenthesized(), q))
 		if t := p.peek(); !t.keyword("and") && !t.keyword("or") {
 			p.expected(`"and" or "or"`)
 		}

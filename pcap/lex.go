@@ -28,6 +28,7 @@ type token struct {
 	kind tokenKind
 	text string // as written; of a name without its backslash
 	pos  int    // byte in the expression
+	end  int    // the byte behind it
 	n    uint32
 	mac  [6]byte
 	key  *keyword
@@ -62,13 +63,13 @@ func split(expr string) ([]token, error) {
 	for pos := 0; ; {
 		pos += span(expr[pos:], " \t\r\n")
 		if pos == len(expr) {
-			return append(all, token{kind: tokEnd, pos: pos}), nil
+			return append(all, token{kind: tokEnd, pos: pos, end: pos}), nil
 		}
 		t, n, err := next(expr[pos:])
 		if err != nil {
 			return nil, &Error{Column: pos + 1, Text: err.Error()}
 		}
-		t.pos = pos
+		t.pos, t.end = pos, pos+n
 		all = append(all, t)
 		pos += n
 	}

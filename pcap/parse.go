@@ -32,14 +32,18 @@ type parser struct {
 	at     int
 	gen    *generator
 	depth  int
+
+	written string // the expression, if its terms are to be kept as they are written (terms.go)
 }
 
 // empty is the condition of an empty expression.
 var empty = &cond{kind: condTrue}
 
 // parse returns the condition that expr stands for.
-func parse(expr string, gen *generator) (c *cond, err error) {
-	tokens, err := split(expr)
+func parse(expr string, gen *generator) (*cond, error) { return (&parser{gen: gen}).parse(expr) }
+
+func (p *parser) parse(expr string) (c *cond, err error) {
+	p.tokens, err = split(expr)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +56,6 @@ func parse(expr string, gen *generator) (c *cond, err error) {
 			panic(e)
 		}
 	}()
-	p := &parser{tokens: tokens, gen: gen}
 	if p.peek().kind == tokEnd {
 		return empty, nil
 	}
@@ -165,10 +168,7 @@ func (p *parser) exprRest(c *cond, q qualifiers) (*cond, qualifiers) {
 }
 
 func (p *parser) combine(t *token, x, y *cond) *cond {
-	c := or2(x, y)
-	if t.keyword("and") {
-		c = and2(x, y)
-	}
+	c := p.joined(t, x, y)
 	if c.tests > maxTests {
 		p.failAt(t, "the expression up to here needs more than %d tests", maxTests)
 	}
@@ -197,15 +197,15 @@ func (p *parser) idAhead() bool {
 
 // term reads a term. It returns the qualifiers that an id behind it takes over.
 func (p *parser) term(q qualifiers) (*cond, qualifiers) {
-	start := p.peek()
+	start, at := p.peek(), p.at
 	c, sum, q := p.operand(q)
 	if c == nil {
 		sum = p.arithmeticRest(sum, 0)
 		if _, _, ok := relationOf(p.peek()); !ok && sum.op == opConst {
 			p.failAt(start, "%s needs a word in front that says what it is, such as host or port, or a comparison behind it", start.text)
 		}
-		c = p.comparison(sum)
 		q = qualifiers{none: true}
+		c = p.mark(at, q, p.comparison(sum))
 	}
 	return c, q
 }
@@ -213,13 +213,13 @@ func (p *parser) term(q qualifiers) (*cond, qualifiers) {
 // operand reads what may stand at the start of a term: a whole term, or the first operand of arithmetic.
 func (p *parser) operand(q qualifiers) (*cond, *arithmeticValue, qualifiers) {
 	defer p.deeper()()
-	t := p.peek()
+	t, at := p.peek(), p.at
 	p.gen.pos = t.pos
 	switch {
 	case t.keyword("not"):
 		p.at++
 		c, q := p.term(q)
-		return not(c), nil, q
+		return p.not(c), nil, q
 	case t.is("("):
 		p.at++
 		outer := q
@@ -229,7 +229,8 @@ func (p *parser) operand(q qualifiers) (*cond, *arithmeticValue, qualifiers) {
 			if p.accept(")") {
 				return nil, sum, q
 			}
-			c, q = p.comparison(sum), qualifiers{none: true}
+			q = qualifiers{none: true}
+			c = p.mark(at+1, q, p.comparison(sum))
 		}
 		c, _ = p.exprRest(c, q)
 		p.close()
@@ -240,6 +241,9 @@ func (p *parser) operand(q qualifiers) (*cond, *arithmeticValue, qualifiers) {
 		p.failAt(t, "%s needs a word in front that says what it is, such as host, net or port%s", t.text, hint(t))
 	}
 	c, q := p.primitive()
+	if q.none { // ids are marked one by one
+		c = p.mark(at, q, c)
+	}
 	return c, nil, q
 }
 
@@ -273,6 +277,7 @@ func (p *parser) direction() direction {
 func (p *parser) qualified() (*cond, qualifiers) {
 	var q qualifiers
 	start := p.peek()
+	q.from = p.at
 	if start.class(classProtocol) {
 		q.proto = protocol(p.next().key.value)
 	}
@@ -287,9 +292,11 @@ func (p *parser) qualified() (*cond, qualifiers) {
 			}
 			p.at++
 		}
+		q.to = p.at
 		return p.id(q), q
 	case t.class(classType):
 		q.typ = addressType(p.next().key.value)
+		q.to = p.at
 		return p.id(q), q
 	case t.keyword("broadcast"):
 		p.at++

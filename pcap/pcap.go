@@ -103,13 +103,32 @@ func Compile(expr string, opts *Options) (*Program, error) {
 	if opts == nil {
 		opts = &Options{LinkType: LinkTypeEthernet}
 	}
+	u, err := build(expr, opts, newPool())
+	if err != nil {
+		return nil, err
+	}
+	if u.nothing {
+		return nil, ErrMatchesNothing
+	}
+	return u.program(opts)
+}
+
+// unit is an expression on its way to a program.
+type unit struct {
+	expr    string
+	cond    *cond
+	graph   *graph
+	nothing bool // the expression can never match, and libpcap would notice
+}
+
+// build makes the decision graph of an expression, of values from a pool.
+func build(expr string, opts *Options, values *pool) (*unit, error) {
 	if len(expr) > maxExpression {
 		return nil, &Error{Text: fmt.Sprintf("the expression is longer than %d bytes", maxExpression)}
 	}
 	if n := len(opts.Netmask); n != 0 && n != 4 {
 		return nil, &Error{Text: fmt.Sprintf("the netmask has %d bytes, expected the 4 of IPv4", n)}
 	}
-	values := newPool()
 	gen := newGenerator(values, opts)
 	c, err := parse(expr, gen)
 	if err != nil {
@@ -118,22 +137,25 @@ func Compile(expr string, opts *Options) (*Program, error) {
 	if c != empty {
 		c = and(gen.prologue(c), c)
 	}
-	g := newGraph(values, c)
+	u := &unit{expr: expr, cond: c, graph: newGraph(values, c)}
 	if !opts.NoOptimize {
-		if g.optimize() && !gen.unsure {
-			return nil, ErrMatchesNothing
-		}
+		u.nothing = u.graph.optimize() && !gen.unsure
 	}
+	return u, nil
+}
+
+// program turns the graph into code, which changes it.
+func (u *unit) program(opts *Options) (*Program, error) {
 	snapLen := opts.SnapLen
 	if snapLen == 0 {
 		snapLen = DefaultSnapLen
 	}
-	code, err := g.emit(snapLen, !opts.NoOptimize)
+	code, err := u.graph.emit(snapLen, !opts.NoOptimize)
 	if err != nil {
 		return nil, &Error{Text: err.Error()}
 	}
 	if err := classic.Check(code); err != nil {
 		return nil, &Error{Text: "the compiler made a mistake: " + err.Error()}
 	}
-	return &Program{expr: expr, link: opts.LinkType, code: code}, nil
+	return &Program{expr: u.expr, link: opts.LinkType, code: code}, nil
 }

@@ -171,6 +171,9 @@ func loadWithLog(attr progLoadAttr, level uint32) (int, string, error) {
 // Log returns the verifier's log of the accepted program, "" unless Options.AlwaysLog was set.
 func (p *Program) Log() string { return p.log }
 
+// FD returns the program's file descriptor, to attach it with. It is good until Close.
+func (p *Program) FD() int { return int(p.fd) }
+
 // Close gives the program and its maps back to the kernel. The program cannot be used afterwards.
 func (p *Program) Close() error {
 	err := p.fd.close()
