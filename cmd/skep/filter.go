@@ -20,13 +20,14 @@ import (
 
 // filterFlags are the flags of filter.
 type filterFlags struct {
-	read, write, link string
-	code              int
-	plain, count      bool
-	resolve           bool
-	max               uint64
-	snap              uint32
-	json              bool
+	read, write, link  string
+	code               int
+	plain, count       bool
+	resolve, explained bool
+	same               bool
+	max                uint64
+	snap               uint32
+	json               bool
 }
 
 func filterCommand() *cobra.Command {
@@ -45,9 +46,19 @@ It ends with 0 if a packet matched and with 1 if none did.`,
 		Example: `  skep filter -r traffic.pcap 'tcp port 443 and not host 10.0.0.1'
   skep filter -r traffic.pcap -w dns.pcap port 53
   skep filter -r traffic.pcap --count icmp
-  skep filter -d 'vlan and ip6'`,
+  skep filter -d 'vlan and ip6'
+  skep filter -r traffic.pcap --explain -c 1 'tcp port 443'
+  skep filter --same 'tcp port 80 or 443' 'tcp port 443 or 80'`,
 		Args: cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error { return f.execute(cmd, strings.Join(args, " ")) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.same {
+				if len(args) != 2 {
+					return usagef("--same compares two expressions, each one argument")
+				}
+				return f.compare(cmd, args)
+			}
+			return f.execute(cmd, strings.Join(args, " "))
+		},
 	}
 	fl := cmd.Flags()
 	fl.StringVarP(&f.read, "read", "r", "", "read packets from this capture `file`")
@@ -58,6 +69,8 @@ It ends with 0 if a packet matched and with 1 if none did.`,
 	fl.BoolVarP(&f.plain, "no-optimize", "O", false, "do not optimise the filter")
 	fl.StringVarP(&f.link, "link-type", "y", "", "`name` or number of the packets' link type (default that of the file, or EN10MB)")
 	fl.Uint32VarP(&f.snap, "snapshot-length", "s", 0, "keep `N` bytes of each packet that matches (default all)")
+	fl.BoolVar(&f.explained, "explain", false, "say of each packet which terms of the expression decided, and on what bytes")
+	fl.BoolVar(&f.same, "same", false, "compare two expressions: do they accept the same packets?")
 	fl.BoolVar(&f.resolve, "resolve", false, "look up host names of the expression in the network")
 	fl.BoolVar(&f.json, "json", false, "print JSON objects")
 	return cmd
@@ -72,6 +85,8 @@ func (f *filterFlags) check() error {
 		return usagef("-d prints the filter and reads no packets: it does not go with -r, -w and --count")
 	case f.code == 0 && f.read == "":
 		return usagef("give the capture to read with -r FILE, or -d to see the filter")
+	case f.explained && (f.write != "" || f.count || f.read == ""):
+		return usagef("--explain goes with -r, and neither with -w nor with --count")
 	case f.write != "" && f.count:
 		return usagef("-w and --count do not go together")
 	}
@@ -92,17 +107,24 @@ func (f *filterFlags) execute(cmd *cobra.Command, expr string) error {
 		}
 		return f.print(cmd, expr, link)
 	}
+	if f.explained {
+		return f.explain(cmd, expr)
+	}
 	return f.packets(cmd, expr)
 }
 
 // compile compiles the expression for one link type.
 func (f *filterFlags) compile(expr string, link pcap.LinkType, source pcap.Source) (*pcap.Program, error) {
+	p, err := pcap.Compile(expr, f.options(link, source))
+	return p, explain(expr, err)
+}
+
+func (f *filterFlags) options(link pcap.LinkType, source pcap.Source) *pcap.Options {
 	opts := &pcap.Options{LinkType: link, SnapLen: f.snap, Source: source, NoOptimize: f.plain}
 	if f.resolve {
 		opts.Resolve = lookUp
 	}
-	p, err := pcap.Compile(expr, opts)
-	return p, explain(expr, err)
+	return opts
 }
 
 // lookUp asks the system for the addresses of a host.

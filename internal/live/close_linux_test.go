@@ -183,14 +183,17 @@ func TestManyRounds(t *testing.T) {
 	ownNetwork(t)
 	c, s := mustOpen(t, "lo", Options{SnapLen: 1500, Buffer: 1 << 20}), newSender(t)
 	const sent, burst = 20_000, 200 // bytes of a burst fit the ring
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
 	var numbers []uint64
 	more := make(chan int)
 	go func() {
 		defer close(more)
 		for len(numbers) < sent {
-			packets, infos, err := c.Next(t.Context())
+			packets, infos, err := c.Next(ctx)
 			if err != nil {
-				t.Error(err)
+				stats, _ := c.Stats()
+				t.Errorf("after %d packets: %v; %+v, a block is ready: %v", len(numbers), err, stats, c.ready())
 				return
 			}
 			for i, p := range packets {
