@@ -24,7 +24,8 @@ type filterFlags struct {
 	code               int
 	plain, count       bool
 	resolve, explained bool
-	same               bool
+	same, modest       bool
+	iface              string
 	max                uint64
 	snap               uint32
 	json               bool
@@ -33,10 +34,11 @@ type filterFlags struct {
 func filterCommand() *cobra.Command {
 	f := &filterFlags{}
 	cmd := &cobra.Command{
-		Use:   "filter [-r FILE] [EXPRESSION]",
-		Short: "Find the packets of a capture that a tcpdump expression accepts",
+		Use:   "filter [-r FILE | -i INTERFACE] [EXPRESSION]",
+		Short: "Find the packets that a tcpdump expression accepts",
 		Long: `Filter compiles an expression of tcpdump's language (pcap-filter(7)) to machine code and runs it over a
-capture: pcap or pcapng, also compressed. It prints a line for each packet that matches, or with -w writes these
+capture: pcap or pcapng, also compressed by gzip or zstd. With -i it listens to a network interface, and the kernel
+runs the filter. It prints a line for each packet that matches, or with -w writes these
 packets to a file. Without an expression every packet matches.
 
 The letters mean what they mean to tcpdump. -d, -dd and -ddd print the filter as text, as C and as numbers and
@@ -62,6 +64,8 @@ It ends with 0 if a packet matched and with 1 if none did.`,
 	}
 	fl := cmd.Flags()
 	fl.StringVarP(&f.read, "read", "r", "", "read packets from this capture `file`")
+	fl.StringVarP(&f.iface, "interface", "i", "", "capture from this network interface, or \"any\", until interrupted; needs the right to (Linux)")
+	fl.BoolVarP(&f.modest, "no-promiscuous-mode", "p", false, "with -i: leave alone what is meant for others")
 	fl.StringVarP(&f.write, "write", "w", "", "write the packets that match to this `file`")
 	fl.Uint64VarP(&f.max, "max", "c", 0, "stop after `N` packets that match")
 	fl.BoolVar(&f.count, "count", false, "print the number of packets that match, and nothing else")
@@ -83,8 +87,10 @@ func (f *filterFlags) check() error {
 		return usagef("-d goes up to -ddd")
 	case f.code > 0 && (f.read != "" || f.write != "" || f.count):
 		return usagef("-d prints the filter and reads no packets: it does not go with -r, -w and --count")
-	case f.code == 0 && f.read == "":
-		return usagef("give the capture to read with -r FILE, or -d to see the filter")
+	case f.iface != "" && (f.read != "" || f.code > 0 || f.explained || f.link != ""):
+		return usagef("-i captures from an interface: it does not go with -r, -d, -y and --explain")
+	case f.code == 0 && f.read == "" && f.iface == "":
+		return usagef("give the capture to read with -r FILE, the interface with -i, or -d to see the filter")
 	case f.explained && (f.write != "" || f.count || f.read == ""):
 		return usagef("--explain goes with -r, and neither with -w nor with --count")
 	case f.write != "" && f.count:
@@ -107,7 +113,10 @@ func (f *filterFlags) execute(cmd *cobra.Command, expr string) error {
 		}
 		return f.print(cmd, expr, link)
 	}
-	if f.explained {
+	switch {
+	case f.iface != "":
+		return f.live(cmd, expr)
+	case f.explained:
 		return f.explain(cmd, expr)
 	}
 	return f.packets(cmd, expr)
