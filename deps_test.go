@@ -22,7 +22,7 @@ asm:                  spec isa
 progtype:             spec
 helper:               spec
 classic:              spec isa helper golang.org/x/net/bpf
-pcap:                 classic golang.org/x/net/bpf
+pcap:                 classic spec golang.org/x/net/bpf
 internal/ir:          spec isa
 internal/mem:
 internal/jit/amd64:   isa
