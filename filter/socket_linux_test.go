@@ -47,7 +47,6 @@ func ownNetwork(t *testing.T) {
 	}
 }
 
-// udpPair returns a listening UDP socket and one that sends to it.
 // needsFilters skips where the system lacks options of sockets that Linux has, as emulators do.
 func needsFilters(t *testing.T) {
 	t.Helper()
@@ -61,6 +60,7 @@ func needsFilters(t *testing.T) {
 	}
 }
 
+// udpPair returns a listening UDP socket and one that sends to it.
 func udpPair(t *testing.T) (in, out *net.UDPConn) {
 	t.Helper()
 	in, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
