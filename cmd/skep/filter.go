@@ -37,9 +37,9 @@ func filterCommand() *cobra.Command {
 		Use:   "filter [-r FILE | -i INTERFACE] [EXPRESSION]",
 		Short: "Find the packets that a tcpdump expression accepts",
 		Long: `Filter compiles an expression of tcpdump's language (pcap-filter(7)) to machine code and runs it over a
-capture: pcap or pcapng, also compressed by gzip or zstd. With -i it listens to a network interface, and the kernel
-runs the filter. It prints a line for each packet that matches, or with -w writes these
-packets to a file. Without an expression every packet matches.
+capture: pcap or pcapng, also compressed by gzip or zstd. With -i it listens to a network interface, where
+the kernel runs the filter. It prints a line for each packet that matches, or with -w writes these packets
+to a file. Without an expression every packet matches.
 
 The letters mean what they mean to tcpdump. -d, -dd and -ddd print the filter as text, as C and as numbers and
 read nothing; -O leaves the optimiser out.
