@@ -48,7 +48,8 @@ func (f *Filter) AttachEBPF(c syscall.RawConn) error {
 			return err
 		}
 		if id := code[i].Imm; row.Op == isa.Call && id >= helper.ClassicPayOffset {
-			return fmt.Errorf("the filter cannot be attached as internal BPF: it reads %s, which only classic filters can (instruction %d of the translation calls helper %#x): %w",
+			return fmt.Errorf("the filter cannot be attached as internal BPF: it reads %s, which only "+
+				"classic filters can (instruction %d of the translation calls helper %#x): %w",
 				metadataOf(id), i, id, errors.ErrUnsupported)
 		}
 	}

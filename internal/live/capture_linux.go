@@ -107,9 +107,12 @@ func (c *Capture) release() {
 	}
 }
 
-// wait waits until the kernel hands over a block, or ctx is done.
+// recheck bounds how long wait relies on being woken: should that fail, a block is late and the capture goes on.
+const recheck = 250 * time.Millisecond
+
+// wait waits until the kernel hands over a block, or ctx is done, or it is time to look again.
 func (c *Capture) wait(ctx context.Context) error {
-	if err := c.file.SetReadDeadline(time.Time{}); err != nil {
+	if err := c.file.SetReadDeadline(time.Now().Add(recheck)); err != nil {
 		return c.errClosed()
 	}
 	stop := context.AfterFunc(ctx, func() { c.file.SetReadDeadline(time.Unix(1, 0)) })
@@ -128,7 +131,7 @@ func (c *Capture) wait(ctx context.Context) error {
 	switch {
 	case failed != nil:
 		return fmt.Errorf("capture on %q: %w", c.dev.name, failed)
-	case err == nil || errors.Is(err, os.ErrDeadlineExceeded): // ctx tells, or it was that of a call before
+	case err == nil || errors.Is(err, os.ErrDeadlineExceeded): // Next looks at ctx and the ring
 		return nil
 	}
 	c.mu.Lock()

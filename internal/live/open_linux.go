@@ -52,7 +52,8 @@ func lookup(ifname string, opts Options) (device, error) {
 	case unix.ARPHRD_NONE, unix.ARPHRD_RAWIP:
 		d.link = LinkTypeRaw
 	default:
-		return d, fmt.Errorf("interface %q has hardware type %d, expected Ethernet (%d), loopback (%d) or none (%d, %d); %q captures its packets with a cooked header: %w",
+		return d, fmt.Errorf("interface %q has hardware type %d, expected Ethernet (%d), "+
+			"loopback (%d) or none (%d, %d); %q captures its packets with a cooked header: %w",
 			ifname, hardware, unix.ARPHRD_ETHER, unix.ARPHRD_LOOPBACK, unix.ARPHRD_NONE, unix.ARPHRD_RAWIP, Any, errors.ErrUnsupported)
 	}
 	return d, nil
