@@ -18,8 +18,8 @@ const (
 	// EngineInterp runs one instruction at a time, everywhere.
 	EngineInterp
 	// EngineJIT compiles to machine code, on linux/amd64. The code checks every memory access. It does not
-	// watch what has been written: stack bytes that nothing has written read as zero, and programs in which
-	// that might happen to a register are refused.
+	// watch what has been written: stack bytes that nothing has written read as with ZeroUninitialized, and
+	// programs in which that might happen to a register are refused.
 	EngineJIT
 )
 
@@ -45,14 +45,15 @@ type Options struct {
 	// and neither does the JIT where it cannot; Program.Engine says which it is.
 	UnsafeTrust bool
 
-	// PerfMap adds the program's machine code to the file that Linux perf reads, /tmp/perf-PID.map, so that its
-	// reports name the program, with "bpf:" before the name. Load fails if that cannot be written. ProfileLabels has Program.RunContext and Program.Run label what they do, for
-	// runtime/pprof: the label "bpf" is the program's name. The labels of the context given stand again
-	// afterwards.
+	// PerfMap adds the program's machine code to the map file that Linux perf reads for this process, in the
+	// directory for temporary files, so that its reports name the program, with "bpf:" before the name. Load fails
+	// if that cannot be written. ProfileLabels has Program.RunContext and Program.Run label what they do, for
+	// runtime/pprof: the label "bpf" is the program's name. The labels of the context given stand again afterwards.
 	PerfMap       bool
 	ProfileLabels bool
 
-	// ZeroUninitialized makes registers and stack bytes that nothing has written read as zero. Otherwise
+	// ZeroUninitialized makes registers and stack bytes that nothing has written read as zero; in the stack frame
+	// of a function, bytes read as what an earlier call in the same run has left there. Otherwise
 	// reading one ends the run with a Fault. The kernel lets privileged programs read such stack bytes.
 	ZeroUninitialized bool
 }

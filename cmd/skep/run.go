@@ -56,7 +56,7 @@ those that it passes or transmits; of other types all.`,
 	fl.StringVar(&f.progType, "type", "", "program `type`, such as socket_filter, xdp, sched_cls, unspec")
 	fl.BoolVar(&f.raw, "raw", false, "the program is bytecode, eight bytes an instruction")
 	fl.StringVar(&f.dialect, "dialect", "auto", "`name` of how a text is written: auto, assign, ubpf, doc, bpf_asm")
-	fl.BoolVar(&f.perfMap, "perf-map", false, "tell Linux perf the name of the machine code: /tmp/perf-PID.map")
+	fl.BoolVar(&f.perfMap, "perf-map", false, "tell Linux perf the name of the machine code, in its file perf-PID.map")
 	fl.BoolVarP(&f.verbose, "verbose", "v", false, "with --pcap: print the verdict of each packet")
 	fl.BoolVar(&f.json, "json", false, "print JSON objects")
 	choices(cmd, "engine", engineNames...)

@@ -116,8 +116,11 @@ func CompileGuest(p *ir.Program, o GuestOptions) (*Guest, error) {
 // calls is what is known about the local calls of a program.
 type calls struct {
 	called []bool // whether each function is called
-	depth  int    // greatest number of stack frames in use; for programs that call themselves, too many
+	depth  int    // greatest number of stack frames in use; too many for programs that call themselves or very deep
 }
+
+// maxCallDepth is how deep calls are followed: deeper than any machine has stack frames.
+const maxCallDepth = 64
 
 func findCalls(p *ir.Program) calls {
 	c := calls{called: make([]bool, len(p.Funcs))}
@@ -129,10 +132,11 @@ func findCalls(p *ir.Program) calls {
 			callees[from] = append(callees[from], to)
 		}
 	}
-	// Longest paths, a step longer each round; a cycle never comes to an end.
+	// Longest paths, at least a step longer each round; a cycle never comes to an end, and beyond some depth
+	// nobody asks.
 	depth := make([]int, len(p.Funcs))
 	depth[0] = 1
-	for c.depth = 1; c.depth <= len(p.Funcs)+1; {
+	for c.depth = 1; c.depth <= maxCallDepth; {
 		again := false
 		for from, list := range callees {
 			for _, to := range list {
@@ -151,7 +155,7 @@ func findCalls(p *ir.Program) calls {
 }
 
 // Depth returns the greatest number of stack frames that a program uses at a time, or a very large number if
-// it may call itself.
+// it may call itself or calls very deep.
 func Depth(p *ir.Program) int { return findCalls(p).depth }
 
 // survey plans the use of registers.

@@ -133,34 +133,37 @@ func (g *guest) outside(i ir.Index) {
 	g.code.Jump(g.functionExit(f))
 }
 
+// reachPasses bounds the passes of findReach. Code without loops takes one and a look that nothing has changed.
+const reachPasses = 8
+
 // findReach returns how many bytes the packet is known to have ahead of each block, because ld_abs has read
-// that far on every path there.
+// that far on every path there. In programs of very unusual shape it knows nothing.
 func findReach(p *ir.Program) []int32 {
 	in := make([]int32, len(p.Blocks))
-	var work []int
 	for n, b := range p.Blocks {
-		in[n] = math.MaxInt32
-		if b.First == p.Funcs[b.Func].Entry {
+		if in[n] = math.MaxInt32; b.First == p.Funcs[b.Func].Entry {
 			in[n] = 0
-			work = append(work, n)
 		}
 	}
-	for len(work) > 0 {
-		n := work[len(work)-1]
-		work = work[:len(work)-1]
-		known := in[n]
-		for i := p.Blocks[n].First; i < p.Blocks[n].End; i++ {
-			row, k := p.Row(i), int32(p.Ins[i].Imm)
-			if size := int32(row.Size / 8); row.Kind == isa.KindPacket && row.From != isa.FromReg && k >= 0 && k <= math.MaxInt32-size {
-				known = max(known, k+size)
+	for range reachPasses {
+		changed := false
+		for n, b := range p.Blocks {
+			known := in[n]
+			for i := b.First; i < b.End; i++ {
+				row, k := p.Row(i), int32(p.Ins[i].Imm)
+				if size := int32(row.Size / 8); row.Kind == isa.KindPacket && row.From != isa.FromReg && k >= 0 && k <= math.MaxInt32-size {
+					known = max(known, k+size)
+				}
+			}
+			for _, next := range b.Succ {
+				if known < in[next] {
+					in[next], changed = known, true
+				}
 			}
 		}
-		for _, next := range p.Blocks[n].Succ {
-			if known < in[next] {
-				in[next] = known
-				work = append(work, next)
-			}
+		if !changed {
+			return in
 		}
 	}
-	return in
+	return make([]int32, len(p.Blocks))
 }

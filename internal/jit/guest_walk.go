@@ -55,6 +55,7 @@ func (g *guest) write() {
 	g.cold = g.cold[:0]
 	clear(g.late)
 	g.used = [numLabels]bool{}
+	next := 0 // block; both are in the order of instructions
 	for f := range g.p.Funcs {
 		g.fn = f
 		out := &g.out.Funcs[f]
@@ -66,10 +67,8 @@ func (g *guest) write() {
 			g.enter(f)
 		}
 		out.Body = g.code.Len()
-		for n, b := range g.p.Blocks {
-			if b.Func == f {
-				g.block(n)
-			}
+		for ; next < len(g.p.Blocks) && g.p.Blocks[next].Func == f; next++ {
+			g.block(next)
 		}
 		out.Tail = g.code.Len()
 		g.code.Bind(g.functionExit(f))
