@@ -20,7 +20,8 @@ isa:
 spec:                 isa
 asm:                  spec isa
 progtype:             spec
-helper:               spec
+bpfmap:               spec isa github.com/cilium/ebpf
+helper:               bpfmap spec
 classic:              spec isa helper golang.org/x/net/bpf
 pcap:                 classic spec golang.org/x/net/bpf
 internal/ir:          spec isa

@@ -1,4 +1,4 @@
-// Implements what a helper is: number, name, signature, body; and the rules it must keep.
+// Implements what a helper is: number, name, signature, effects, body; and the rules it must keep.
 
 package helper
 
@@ -9,32 +9,6 @@ import (
 	"github.com/skepbpf/skep/spec"
 )
 
-// MaxArgs is the number of argument registers, R1 to R5. It is policy, not a limit of the format: the
-// calling convention gives arguments no other place.
-const MaxArgs = 5
-
-// Arg is the kind of a helper's argument: what a program must pass.
-type Arg uint8
-
-// The kinds of arguments.
-const (
-	Any     Arg = iota // any value
-	Context            // the context the program was called with
-	Mem                // address of memory that the helper reads; the next argument is its Size
-	MemOut             // address of memory that the helper writes; the next argument is its Size
-	Size               // size in bytes of the memory before it, not zero
-	SizeOr0            // the same, zero allowed
-)
-
-// Result is the kind of value a helper returns.
-type Result uint8
-
-// The kinds of results.
-const (
-	Scalar Result = iota // a number
-	Void                 // nothing: R0 is 0
-)
-
 // Func is the body of a helper. It gets R1 to R5 as they are, all five whatever the signature says. An
 // error ends the program's run with a fault that wraps it; ErrExit ends it without a fault. A panic passes
 // through to the caller of Run, and the program can be run again afterwards. Func must be safe for
@@ -42,12 +16,28 @@ const (
 type Func func(c *Call, r1, r2, r3, r4, r5 uint64) (uint64, error)
 
 // Helper is a function that programs can call. It has a body in Go, Func, or is a BPF function itself, Program.
+// The verifier knows of a helper only what stands here.
 type Helper struct {
-	ID     int32  // the number in the call instruction
-	Name   string // without the kernel's "bpf_" prefix
+	ID     int32  // the number in the call instruction; kernel functions (Kfunc) get one when they are registered
+	Name   string // without the kernel's "bpf_" prefix; kernel functions: the whole name
 	Args   []Arg  // at most MaxArgs
 	Result Result
-	Func   Func
+
+	Objects      [MaxArgs]string // names of the structures of arguments of kind Object
+	ResultObject string          // name of the structure of a ResultObject
+	ResultSize   uint32          // bytes of a ResultFixed
+
+	Maps          []spec.MapType // types that the MapRef argument may have; nil: any
+	Callback      *Callback      // what the Function argument is called with
+	GPL           bool           // only for programs whose license is compatible with the GPL
+	Sleeps        bool           // only for programs that may sleep
+	ChangesPacket bool           // pointers to the packet that the program holds are void afterwards
+	TailCall      bool           // does not come back if it succeeds
+	Locks         bool           // takes the lock that it gets
+	Unlocks       bool           // gives it back
+	Kfunc         bool           // a kernel function, which programs call by name
+
+	Func Func
 
 	// Program, if not nil, is the body: a function of R1 to R5 that returns R0. It becomes part of the program
 	// that calls it, on every engine, with a stack frame of its own and its instructions counted. Only its
@@ -63,8 +53,34 @@ type Helper struct {
 	Native uintptr
 }
 
+// CallbackArg is the kind of what a helper passes to a function that it calls.
+type CallbackArg uint8
+
+// The kinds of callbacks' arguments.
+const (
+	CallbackNone    CallbackArg = iota // nothing that can be read
+	CallbackScalar                     // a number
+	CallbackMap                        // the map that the helper got
+	CallbackKey                        // address of a key of the map, read-only
+	CallbackValue                      // address of a value of the map
+	CallbackPointer                    // the StackMem argument of the helper
+	CallbackDynptr                     // a dynptr, read-only
+	CallbackObject                     // pointer to a kernel's structure, named in Callback.Object
+)
+
+// Callback says how a helper calls a function of the program.
+type Callback struct {
+	Args     [MaxArgs]CallbackArg
+	Object   string // name of the structure of a CallbackObject
+	Min, Max int32  // the results that the function may have
+	Later    bool   // it is called after the program has ended, as timers do
+}
+
 // ErrExit, returned by a helper, ends the whole program at once; its result is what the helper returned.
 var ErrExit = errors.New("helper ends the program")
+
+// ErrTailCall is what Call.TailCall returns, for the helper to hand on: the program ends here, and another goes on.
+var ErrTailCall = errors.New("helper goes on with another program")
 
 // ErrTooManyArgs is what Check's error wraps for a helper of more than five arguments.
 var ErrTooManyArgs = errors.New("too many arguments")
@@ -83,35 +99,17 @@ func (h *Helper) Check() error {
 			h.Name, h.ID, ErrTooManyArgs, len(h.Args), MaxArgs)
 	}
 	for i, a := range h.Args {
-		sized := i > 0 && (h.Args[i-1] == Mem || h.Args[i-1] == MemOut)
-		if isSize := a == Size || a == SizeOr0; isSize != sized {
+		switch {
+		case a.Kind() >= argKinds:
+			return fmt.Errorf("helper %s (%d): argument %d is of no known kind (%d)", h.Name, h.ID, i+1, a)
+		case a.IsSize() != (i > 0 && h.Args[i-1].sized()):
 			return fmt.Errorf("helper %s (%d): argument %d: a size must follow its memory argument, and nothing else", h.Name, h.ID, i+1)
+		case a.Kind() == Function && h.Callback == nil:
+			return fmt.Errorf("helper %s (%d): argument %d is a function, and nothing says what it is called with", h.Name, h.ID, i+1)
 		}
 	}
-	if n := len(h.Args); n > 0 && (h.Args[n-1] == Mem || h.Args[n-1] == MemOut) {
+	if n := len(h.Args); n > 0 && h.Args[n-1].sized() {
 		return fmt.Errorf("helper %s (%d): argument %d is memory without a size after it", h.Name, h.ID, n)
 	}
 	return nil
-}
-
-// Memory is the guest memory of a run. Bytes returns the n bytes at a guest address, to read or, with
-// write, to change; it fails if the program itself might not do so.
-type Memory interface {
-	Bytes(addr uint64, n int, write bool) ([]byte, error)
-}
-
-// Call is what a helper can see of the run that calls it. It is valid during the call only.
-type Call struct {
-	Memory
-	Packet *spec.Packet // the packet the program runs on; nil for other programs
-	Env    *Env         // clock, randomness, processor
-	Value  any          // Options.Value of the program
-}
-
-// Env is the world outside that helpers ask about. A test that fixes it gets the same run every time. Nil
-// functions stand for the real thing. The functions must be safe for concurrent use if runs are.
-type Env struct {
-	Now    func() uint64 // nanoseconds of a clock that never goes back; nil: since the process started
-	Random func() uint32 // nil: the runtime's generator
-	CPU    func() uint32 // processor the program runs on; nil: 0
 }

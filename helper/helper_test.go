@@ -85,3 +85,14 @@ func TestEnvironment(t *testing.T) {
 		}
 	}
 }
+
+func TestArgString(t *testing.T) {
+	for a, want := range map[helper.Arg]string{
+		helper.Any: "any", helper.Fixed(helper.MemOut, 8) | helper.Aligned: "mem-out[8]|aligned",
+		helper.Mem | helper.OrNull: "mem|or-null", helper.PerCPU: "per-cpu", helper.Arg(200): "arg(200)",
+	} {
+		if got := a.String(); got != want {
+			t.Errorf("%d: %s, want %s", uint64(a), got, want)
+		}
+	}
+}
