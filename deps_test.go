@@ -17,6 +17,7 @@ import (
 // docs/architecture.md shows the picture.
 const importPolicy = `
 isa:
+internal/value:
 spec:                 isa
 asm:                  spec isa
 progtype:             spec
