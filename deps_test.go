@@ -18,7 +18,7 @@ import (
 const importPolicy = `
 isa:
 internal/value:
-spec:                 isa
+spec:                 isa github.com/cilium/ebpf/btf
 asm:                  spec isa
 progtype:             spec
 bpfmap:               spec isa github.com/cilium/ebpf

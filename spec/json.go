@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,8 +55,9 @@ func ParseJSON(data []byte) (*Collection, error) {
 	r.dec.UseNumber()
 	c := &Collection{}
 	err := r.object(fields{
-		"programs": list(r, &c.Programs, r.program),
-		"maps":     list(r, &c.Maps, func(path string) (Map, error) { return r.mapDef(path, 0) }),
+		"programs":  list(r, &c.Programs, r.program),
+		"maps":      list(r, &c.Maps, func(path string) (Map, error) { return r.mapDef(path, 0) }),
+		"variables": list(r, &c.Variables, r.variable),
 	})("")
 	if err != nil {
 		return nil, err
@@ -233,6 +233,19 @@ func (r *jsonReader) str(to *string) reader {
 	return r.parsed(func(s string) (err error) { *to = s; return nil })
 }
 
+// boolean reads true or false.
+func (r *jsonReader) boolean(to *bool) reader {
+	return func(path string) error {
+		t, at := r.next()
+		b, ok := t.(bool)
+		if !ok {
+			return r.fail(at, path, "expected true or false, found %s", describe(t))
+		}
+		*to = b
+		return nil
+	}
+}
+
 // parsed reads a string that parse understands.
 func (r *jsonReader) parsed(parse func(string) error) reader {
 	return func(path string) error {
@@ -289,7 +302,7 @@ func (r *jsonReader) insns(to *[]isa.Instruction) reader {
 }
 
 // number reads a whole number that fits T, from 0 to limit.
-func number[T uint32 | int](r *jsonReader, to *T, limit uint64) reader {
+func number[T uint32 | uint64 | int](r *jsonReader, to *T, limit uint64) reader {
 	return func(path string) error {
 		t, at := r.next()
 		n, ok := t.(json.Number)
@@ -304,145 +317,3 @@ func number[T uint32 | int](r *jsonReader, to *T, limit uint64) reader {
 		return nil
 	}
 }
-
-func (r *jsonReader) program(path string) (p Program, err error) {
-	err = r.object(fields{
-		"name":        r.str(&p.Name),
-		"type":        r.parsed(func(s string) (err error) { p.Type, err = ParseProgramType(s); return err }),
-		"attach_type": number(r, &p.AttachType, math.MaxUint32),
-		"license":     r.str(&p.License),
-		"flags":       r.flags(&p.Flags),
-		"insns":       r.insns(&p.Insns),
-		"maps":        list(r, &p.Maps, r.mapRef),
-		"calls":       list(r, &p.Calls, r.callRef),
-		"symbols":     list(r, &p.Symbols, r.symbol),
-		"lines":       list(r, &p.Lines, r.line),
-	}, "insns")(path)
-	return p, err
-}
-
-var flagNames = []struct {
-	flag ProgramFlags
-	name string
-}{{StrictAlignment, "strict_alignment"}, {AnyAlignment, "any_alignment"}}
-
-func (r *jsonReader) flags(to *ProgramFlags) reader {
-	return list(r, new([]ProgramFlags), func(path string) (f ProgramFlags, err error) {
-		err = r.parsed(func(s string) error {
-			for _, n := range flagNames {
-				if n.name == s {
-					*to |= n.flag
-					return nil
-				}
-			}
-			return fmt.Errorf("unknown flag %q, expected strict_alignment or any_alignment", s)
-		})(path)
-		return f, err
-	})
-}
-
-func (r *jsonReader) mapRef(path string) (m MapRef, err error) {
-	err = r.object(fields{
-		"insn": number(r, &m.Insn, math.MaxInt32),
-		"map":  r.str(&m.Map),
-		"value_offset": func(path string) error {
-			m.Value = true
-			return number(r, &m.Offset, math.MaxUint32)(path)
-		},
-	}, "insn", "map")(path)
-	return m, err
-}
-
-func (r *jsonReader) callRef(path string) (c CallRef, err error) {
-	err = r.object(fields{
-		"insn":   number(r, &c.Insn, math.MaxInt32),
-		"helper": r.str(&c.Helper),
-	}, "insn", "helper")(path)
-	return c, err
-}
-
-func (r *jsonReader) symbol(path string) (s Symbol, err error) {
-	err = r.object(fields{
-		"insn": number(r, &s.Insn, math.MaxInt32),
-		"name": r.str(&s.Name),
-	}, "insn", "name")(path)
-	return s, err
-}
-
-func (r *jsonReader) line(path string) (l Line, err error) {
-	err = r.object(fields{
-		"insn":   number(r, &l.Insn, math.MaxInt32),
-		"file":   r.str(&l.File),
-		"line":   number(r, &l.Line, math.MaxInt32),
-		"column": number(r, &l.Column, math.MaxInt32),
-		"text":   r.str(&l.Text),
-	}, "insn")(path)
-	return l, err
-}
-
-func (r *jsonReader) mapDef(path string, depth int) (m Map, err error) {
-	err = r.object(fields{
-		"name":        r.str(&m.Name),
-		"type":        r.parsed(func(s string) (err error) { m.Type, err = ParseMapType(s); return err }),
-		"key_size":    number(r, &m.KeySize, math.MaxUint32),
-		"value_size":  number(r, &m.ValueSize, math.MaxUint32),
-		"max_entries": number(r, &m.MaxEntries, math.MaxUint32),
-		"flags":       number(r, &m.Flags, math.MaxUint32),
-		"contents":    list(r, &m.Contents, r.mapEntry),
-		"fields":      list(r, &m.Fields, r.mapField),
-		"inner":       r.inner(&m.Inner, depth+1),
-	}, "type")(path)
-	return m, err
-}
-
-// inner reads a map's definition or null.
-func (r *jsonReader) inner(to **Map, depth int) reader {
-	return func(path string) error {
-		at := r.peek()
-		switch {
-		case r.data[at] == 'n':
-			r.next()
-			return nil
-		case depth > maxInner:
-			return r.fail(at, path, "maps stand in maps %d deep, at most %d are allowed", depth, maxInner)
-		}
-		m, err := r.mapDef(path, depth)
-		*to = &m
-		return err
-	}
-}
-
-func (r *jsonReader) mapEntry(path string) (e MapEntry, err error) {
-	sources := 0
-	count := func(read reader) reader { return func(path string) error { sources++; return read(path) } }
-	err = r.object(fields{
-		"key":   r.hex(&e.Key),
-		"value": count(r.hex(&e.Value)),
-		"program": count(r.parsed(func(s string) error {
-			if e.Program = s; s == "" {
-				return errors.New("expected a program's name, found nothing")
-			}
-			return nil
-		})),
-	}, "key")(path)
-	if err == nil && sources != 1 {
-		err = r.fail(r.starts[path], path, "expected either a value or a program beside the key")
-	}
-	return e, err
-}
-
-func (r *jsonReader) mapField(path string) (f MapField, err error) {
-	err = r.object(fields{
-		"kind": r.parsed(func(s string) error {
-			f.Kind = FieldKind(s)
-			if !slices.Contains(fieldKinds, f.Kind) {
-				return fmt.Errorf("unknown field kind %q, expected spin_lock, timer or kptr", s)
-			}
-			return nil
-		}),
-		"offset": number(r, &f.Offset, math.MaxUint32),
-	}, "kind", "offset")(path)
-	return f, err
-}
-
-var fieldKinds = []FieldKind{SpinLock, Timer, Kptr}

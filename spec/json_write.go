@@ -1,4 +1,4 @@
-// Implements the writer of spec JSON, and the check that all names in a collection lead somewhere.
+// Implements the writer of spec JSON.
 
 package spec
 
@@ -6,8 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"slices"
-	"unicode/utf8"
 
 	"github.com/skepbpf/skep/isa"
 )
@@ -29,6 +27,9 @@ func (c Collection) AppendJSON(dst []byte) ([]byte, error) {
 	for i := range c.Maps {
 		doc.Maps = append(doc.Maps, c.Maps[i].toJSON())
 	}
+	for _, v := range c.Variables {
+		doc.Variables = append(doc.Variables, jsonVariable{v.Name, v.Map, v.Offset, v.Size})
+	}
 	text, err := json.Marshal(doc)
 	if err != nil {
 		return dst, err
@@ -38,8 +39,16 @@ func (c Collection) AppendJSON(dst []byte) ([]byte, error) {
 
 // The document as encoding/json writes it; the reader does not use these types, for encoding/json is lax.
 type jsonDoc struct {
-	Programs []jsonProgram `json:"programs"`
-	Maps     []jsonMap     `json:"maps"`
+	Programs  []jsonProgram  `json:"programs"`
+	Maps      []jsonMap      `json:"maps"`
+	Variables []jsonVariable `json:"variables,omitempty"`
+}
+
+type jsonVariable struct {
+	Name   string `json:"name"`
+	Map    string `json:"map"`
+	Offset uint32 `json:"offset"`
+	Size   uint32 `json:"size"`
 }
 
 type jsonProgram struct {
@@ -48,9 +57,13 @@ type jsonProgram struct {
 	AttachType uint32       `json:"attach_type,omitempty"`
 	License    string       `json:"license"`
 	Flags      []string     `json:"flags,omitempty"`
+	Section    string       `json:"section,omitempty"`
+	AttachTo   string       `json:"attach_to,omitempty"`
 	Insns      string       `json:"insns"`
 	Maps       []jsonMapRef `json:"maps"`
 	Calls      []jsonCall   `json:"calls,omitempty"`
+	Externs    []jsonExtern `json:"externs,omitempty"`
+	Funcs      []jsonFunc   `json:"funcs,omitempty"`
 	Symbols    []jsonSymbol `json:"symbols,omitempty"`
 	Lines      []jsonLine   `json:"lines,omitempty"`
 }
@@ -64,6 +77,19 @@ type jsonMapRef struct {
 type jsonCall struct {
 	Insn   int    `json:"insn"`
 	Helper string `json:"helper"`
+	Weak   bool   `json:"weak,omitempty"`
+}
+
+type jsonExtern struct {
+	Insn int    `json:"insn"`
+	Name string `json:"name"`
+	Weak bool   `json:"weak,omitempty"`
+}
+
+type jsonFunc struct {
+	Insn   int    `json:"insn"`
+	Name   string `json:"name"`
+	Static bool   `json:"static,omitempty"`
 }
 
 type jsonSymbol struct {
@@ -80,21 +106,30 @@ type jsonLine struct {
 }
 
 type jsonMap struct {
-	Name       string      `json:"name"`
-	Type       string      `json:"type"`
-	KeySize    uint32      `json:"key_size"`
-	ValueSize  uint32      `json:"value_size"`
-	MaxEntries uint32      `json:"max_entries"`
-	Flags      uint32      `json:"flags"`
-	Contents   []jsonEntry `json:"contents,omitempty"`
-	Fields     []jsonField `json:"fields,omitempty"`
-	Inner      *jsonMap    `json:"inner,omitempty"`
+	Name       string       `json:"name"`
+	Type       string       `json:"type"`
+	KeySize    uint32       `json:"key_size"`
+	ValueSize  uint32       `json:"value_size"`
+	MaxEntries uint32       `json:"max_entries"`
+	Flags      uint32       `json:"flags"`
+	Extra      uint64       `json:"extra,omitempty"`
+	Frozen     bool         `json:"frozen,omitempty"`
+	Contents   []jsonEntry  `json:"contents,omitempty"`
+	Fields     []jsonField  `json:"fields,omitempty"`
+	Inner      *jsonMap     `json:"inner,omitempty"`
+	Methods    []jsonMethod `json:"methods,omitempty"`
+}
+
+type jsonMethod struct {
+	Offset  uint32 `json:"offset"`
+	Program string `json:"program"`
 }
 
 type jsonEntry struct {
 	Key     string  `json:"key"`
 	Value   *string `json:"value,omitempty"`
 	Program string  `json:"program,omitempty"`
+	Map     string  `json:"map,omitempty"`
 }
 
 type jsonField struct {
@@ -104,7 +139,7 @@ type jsonField struct {
 
 func (p *Program) toJSON() jsonProgram {
 	j := jsonProgram{Name: p.Name, Type: p.Type.String(), AttachType: p.AttachType, License: p.License,
-		Insns: hex.EncodeToString(isa.Encode(p.Insns)), Maps: []jsonMapRef{}}
+		Section: p.Section, AttachTo: p.AttachTo, Insns: hex.EncodeToString(isa.Encode(p.Insns)), Maps: []jsonMapRef{}}
 	for _, f := range flagNames {
 		if p.Flags&f.flag != 0 {
 			j.Flags = append(j.Flags, f.name)
@@ -118,7 +153,13 @@ func (p *Program) toJSON() jsonProgram {
 		j.Maps = append(j.Maps, ref)
 	}
 	for _, c := range p.Calls {
-		j.Calls = append(j.Calls, jsonCall(c))
+		j.Calls = append(j.Calls, jsonCall{c.Insn, c.Helper, c.Weak})
+	}
+	for _, e := range p.Externs {
+		j.Externs = append(j.Externs, jsonExtern{e.Insn, e.Name, e.Weak})
+	}
+	for _, f := range p.Funcs {
+		j.Funcs = append(j.Funcs, jsonFunc{f.Insn, f.Name, f.Static})
 	}
 	for _, s := range p.Symbols {
 		j.Symbols = append(j.Symbols, jsonSymbol(s))
@@ -131,141 +172,24 @@ func (p *Program) toJSON() jsonProgram {
 
 func (m *Map) toJSON() jsonMap {
 	j := jsonMap{Name: m.Name, Type: m.Type.String(), KeySize: m.KeySize, ValueSize: m.ValueSize,
-		MaxEntries: m.MaxEntries, Flags: m.Flags}
+		MaxEntries: m.MaxEntries, Flags: m.Flags, Extra: m.Extra, Frozen: m.Frozen}
 	for _, e := range m.Contents {
-		entry := jsonEntry{Key: hex.EncodeToString(e.Key), Program: e.Program}
-		if e.Program == "" {
+		entry := jsonEntry{Key: hex.EncodeToString(e.Key), Program: e.Program, Map: e.Map}
+		if e.Program == "" && e.Map == "" {
 			value := hex.EncodeToString(e.Value)
 			entry.Value = &value
 		}
 		j.Contents = append(j.Contents, entry)
 	}
 	for _, f := range m.Fields {
-		j.Fields = append(j.Fields, jsonField(f))
+		j.Fields = append(j.Fields, jsonField{f.Kind, f.Offset})
+	}
+	for _, f := range m.Methods {
+		j.Methods = append(j.Methods, jsonMethod(f))
 	}
 	if m.Inner != nil {
 		inner := m.Inner.toJSON()
 		j.Inner = &inner
 	}
 	return j
-}
-
-// inconsistency finds the first thing that spec JSON cannot say or that leads nowhere: the path of the
-// object it stands in, the field, and what is wrong; wrong is empty if there is none.
-func (c *Collection) inconsistency() (object, field, wrong string) {
-	programs, maps := map[string]bool{}, map[string]bool{}
-	for i := range c.Maps {
-		if name := c.Maps[i].Name; maps[name] {
-			return fmt.Sprintf("maps[%d]", i), "name", fmt.Sprintf("a map named %q is there already", name)
-		}
-		maps[c.Maps[i].Name] = true
-	}
-	for i := range c.Programs {
-		path := fmt.Sprintf("programs[%d]", i)
-		p := &c.Programs[i]
-		if programs[p.Name] {
-			return path, "name", fmt.Sprintf("a program named %q is there already", p.Name)
-		}
-		programs[p.Name] = true
-		if object, field, wrong = p.inconsistency(path, maps); wrong != "" {
-			return object, field, wrong
-		}
-	}
-	for i := range c.Maps {
-		if object, field, wrong = c.Maps[i].inconsistency(fmt.Sprintf("maps[%d]", i), programs, 0); wrong != "" {
-			return object, field, wrong
-		}
-	}
-	return "", "", ""
-}
-
-func (p *Program) inconsistency(path string, maps map[string]bool) (object, field, wrong string) {
-	if _, err := ParseProgramType(p.Type.String()); err != nil {
-		return path, "type", err.Error()
-	}
-	if p.Flags&^(StrictAlignment|AnyAlignment) != 0 {
-		return path, "flags", fmt.Sprintf("unknown flags %#x", uint32(p.Flags))
-	}
-	if !utf8.ValidString(p.Name) || !utf8.ValidString(p.License) {
-		return path, "name", "the name or the license is not valid UTF-8"
-	}
-	referred := map[int]bool{}
-	for i, m := range p.Maps {
-		object = fmt.Sprintf("%s.maps[%d]", path, i)
-		switch {
-		case m.Insn < 0 || m.Insn >= len(p.Insns):
-			return object, "insn", fmt.Sprintf("there is no instruction %d, the program has %d slots", m.Insn, len(p.Insns))
-		case isa.Linux.Slots(p.Insns[m.Insn].Code) != 2:
-			return object, "insn", fmt.Sprintf("instruction %d is not a wide load (opcode %#02x)", m.Insn, p.Insns[m.Insn].Code)
-		case referred[m.Insn]:
-			return object, "insn", fmt.Sprintf("instruction %d refers to a map already", m.Insn)
-		case !maps[m.Map]:
-			return object, "map", fmt.Sprintf("there is no map named %q", m.Map)
-		case !m.Value && m.Offset != 0:
-			return object, "value_offset", "there is an offset into the value, but the reference is to the map"
-		}
-		referred[m.Insn] = true
-	}
-	return p.badMark(path)
-}
-
-// badMark finds the first call reference, symbol or line that is at no instruction or is not text.
-func (p *Program) badMark(path string) (object, field, wrong string) {
-	judge := func(list string, i, insn, end int, texts ...string) {
-		for _, s := range texts {
-			if wrong == "" && !utf8.ValidString(s) {
-				object, field, wrong = fmt.Sprintf("%s.%s[%d]", path, list, i), "", fmt.Sprintf("%q is not valid UTF-8", s)
-			}
-		}
-		if wrong == "" && (insn < 0 || insn >= end) {
-			object, field, wrong = fmt.Sprintf("%s.%s[%d]", path, list, i), "insn",
-				fmt.Sprintf("there is no instruction %d, the program has %d slots", insn, len(p.Insns))
-		}
-	}
-	for i, c := range p.Calls {
-		judge("calls", i, c.Insn, len(p.Insns), c.Helper)
-	}
-	for i, s := range p.Symbols {
-		judge("symbols", i, s.Insn, len(p.Insns)+1, s.Name) // a label may stand at the end
-	}
-	for i, l := range p.Lines {
-		judge("lines", i, l.Insn, len(p.Insns), l.File, l.Text)
-		if wrong == "" && (l.Line < 0 || l.Column < 0) {
-			return fmt.Sprintf("%s.lines[%d]", path, i), "line", "line or column is negative"
-		}
-	}
-	return object, field, wrong
-}
-
-func (m *Map) inconsistency(path string, programs map[string]bool, depth int) (object, field, wrong string) {
-	switch _, err := ParseMapType(m.Type.String()); {
-	case err != nil:
-		return path, "type", err.Error()
-	case !utf8.ValidString(m.Name):
-		return path, "name", "the name is not valid UTF-8"
-	case depth > maxInner:
-		return path, "", fmt.Sprintf("maps stand in maps more than %d deep", maxInner)
-	}
-	for i, e := range m.Contents {
-		object = fmt.Sprintf("%s.contents[%d]", path, i)
-		switch {
-		case m.Type == ProgArray && e.Program == "":
-			return object, "", "an element of a prog_array gives a program"
-		case m.Type != ProgArray && e.Program != "":
-			return object, "program", fmt.Sprintf("an element of a %s gives a value, not a program", m.Type)
-		case e.Program != "" && len(e.Value) > 0:
-			return object, "", "the element has both a value and a program"
-		case e.Program != "" && !programs[e.Program]:
-			return object, "program", fmt.Sprintf("there is no program named %q", e.Program)
-		}
-	}
-	for i, f := range m.Fields {
-		if !slices.Contains(fieldKinds, f.Kind) {
-			return fmt.Sprintf("%s.fields[%d]", path, i), "kind", fmt.Sprintf("unknown field kind %q", f.Kind)
-		}
-	}
-	if m.Inner != nil {
-		return m.Inner.inconsistency(path+".inner", programs, depth+1)
-	}
-	return "", "", ""
 }
