@@ -29,7 +29,10 @@ type Instance struct {
 	sees    bool // leaf reads the context
 	filled  bool // the context has more in it than the length of a packet without metadata
 
-	single func([]byte) (uint64, error) // Run, bound once
+	// The batch at work, and inBatch, bound once.
+	packets [][]byte
+	lengths []uint32
+	single  func(n int) (uint64, error)
 
 	ctx   context.Context
 	limit uint64
@@ -47,7 +50,7 @@ type Instance struct {
 func (prog *Program) NewInstance() *Instance {
 	i := &Instance{prog: prog, m: interp.NewMachine(prog.code), leaf: prog.leaf, stack: prog.stack, args: prog.args}
 	i.m.Call.Env, i.m.Call.Value = prog.opts.Env, prog.opts.Value
-	i.single = i.Run
+	i.single = i.inBatch
 	if l := prog.typ.Context; l != nil {
 		i.context = make([]byte, (l.Size+7)&^7)[:l.Size]
 		i.m.ContextWritable = l.Writable
@@ -74,7 +77,7 @@ func (i *Instance) Run(data []byte) (uint64, error) {
 	m := i.m
 	m.Packet = data
 	if i.prepare {
-		i.beforeLeaf(data)
+		i.beforeLeaf(data, len(data))
 	}
 	r0, exit := m.RunLeaf(i.leaf)
 	if exit == 0 {
@@ -89,10 +92,10 @@ func (prog *Program) hostAddrs() bool { return prog.trusted && !prog.blind }
 // hostAddr is the address of a slice, which the collector does not move: an instance refers to it.
 func hostAddr(b []byte) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) }
 
-// beforeLeaf gets ready what leaf uses.
-func (i *Instance) beforeLeaf(data []byte) {
+// beforeLeaf gets ready what leaf uses. length is that of the packet on the wire.
+func (i *Instance) beforeLeaf(data []byte, length int) {
 	if i.sees {
-		i.setLength(len(data))
+		i.setLength(length)
 	}
 	if i.stack {
 		i.m.FreshStack()
@@ -125,27 +128,66 @@ func plainArgs(data []byte) (r1, r2 uint64) {
 
 // RunBatch runs the program on each packet, as Run does, and puts the low half of each R0 at the same place of
 // verdicts, which must be as long as packets. It returns how many packets have one: all of them or, with the
-// error of the run that failed, those before. Programs that see nothing but their packet's bytes by ld_abs and
-// ld_ind, as translated filters do, go through the batch in machine code; others take their turns one by one.
-// Insns and Data tell nothing afterwards.
+// error of the run that failed, those before. Programs that see nothing but their packet's bytes, by ld_abs and
+// ld_ind, and its length, as translated filters do, go through the batch in machine code; others take their
+// turns one by one. Insns and Data tell nothing afterwards.
 func (i *Instance) RunBatch(packets [][]byte, verdicts []uint32) (int, error) {
-	if len(verdicts) < len(packets) {
+	return i.RunBatchCut(packets, nil, verdicts)
+}
+
+// RunBatchCut is RunBatch on packets that may have been cut when they were captured: lengths are those on the wire, at
+// the same place, as many as packets and none less than its packet has bytes. They are what the program sees as the
+// packets' lengths. Nil means that nothing was cut.
+func (i *Instance) RunBatchCut(packets [][]byte, lengths, verdicts []uint32) (int, error) {
+	switch {
+	case len(verdicts) < len(packets):
 		return 0, fmt.Errorf("%d packets and room for %d verdicts", len(packets), len(verdicts))
+	case lengths != nil && len(lengths) < len(packets):
+		return 0, fmt.Errorf("%d packets and %d lengths", len(packets), len(lengths))
 	}
-	if i.leaf != nil && !i.sees && i.prog.typ.Packet {
-		n, err := i.m.RunBatch(packets, verdicts, i.single)
+	i.packets, i.lengths = packets, lengths
+	defer func() { i.packets, i.lengths = nil, nil }()
+	if i.leaf != nil && i.prog.typ.Packet {
+		if i.sees {
+			i.setLength(0)
+		}
+		n, err := i.m.RunBatch(packets, lengths, verdicts, i.single)
 		if !errors.Is(err, ErrNotSupported) {
 			return n, err
 		}
 	}
-	for n, p := range packets {
-		r0, err := i.Run(p)
+	for n := range packets {
+		r0, err := i.inBatch(n)
 		if err != nil {
 			return n, err
 		}
 		verdicts[n] = uint32(r0)
 	}
 	return len(packets), nil
+}
+
+// inBatch runs the program on packet n of the batch.
+func (i *Instance) inBatch(n int) (uint64, error) {
+	if i.lengths == nil {
+		return i.Run(i.packets[n])
+	}
+	return i.RunCut(i.packets[n], int(i.lengths[n]))
+}
+
+// RunCut is Run on a packet that may have been cut when it was captured: length is that on the wire, at least as
+// much as there are bytes.
+func (i *Instance) RunCut(data []byte, length int) (uint64, error) {
+	if i.leaf == nil || !i.sees || len(data) > mem.MaxData {
+		i.plainPacket(data).WireLen = length
+		return i.run(&i.packet)
+	}
+	i.m.Packet = data
+	i.beforeLeaf(data, length)
+	r0, exit := i.m.RunLeaf(i.leaf)
+	if exit == 0 {
+		return r0, nil
+	}
+	return i.m.EndLeaf(r0, exit)
 }
 
 // RunPacket is Run on a packet with metadata.

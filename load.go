@@ -143,6 +143,13 @@ func (prog *Program) load(p *spec.Program) error {
 	if l := prog.typ.Context; l != nil {
 		opts.ContextSize = l.Size
 	}
+	if prog.modest && !prog.blind {
+		for _, f := range prog.sizes {
+			if f.from == progtype.Len {
+				opts.Lengths = append(opts.Lengths, int32(f.off))
+			}
+		}
+	}
 	if err = prog.compile(opts); err == nil && prog.modest {
 		prog.leaf, prog.stack = prog.code.Leaf()
 		prog.args = prog.plain() && slices.ContainsFunc(prog.ir.Ins, namesArgs)

@@ -14,5 +14,7 @@
 //	if err != nil { … }
 //	f.VerdictBatch(packets, verdicts)
 //
+// Matches takes packets as gopacket hands them out.
+//
 // A VM is a drop-in for the one of golang.org/x/net/bpf: change the import and keep NewVM and Run.
 package filter

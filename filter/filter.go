@@ -21,7 +21,7 @@ type Filter struct {
 	prog *skep.Program        // that, loaded
 	pool sync.Pool            // of *skep.Instance
 
-	bytesOnly bool
+	metadata, length bool // what the program looks at beside the bytes
 }
 
 // New checks a classic program with the kernel's rules and makes it ready to run. opts may be nil; see
@@ -35,7 +35,8 @@ func New(prog []bpf.RawInstruction, opts *skep.Options) (*Filter, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Filter{raw: slices.Clone(prog), code: t.Program, prog: p, bytesOnly: bytesOnly(prog)}
+	f := &Filter{raw: slices.Clone(prog), code: t.Program, prog: p}
+	f.metadata, f.length = looks(prog)
 	f.pool.New = func() any { return p.NewInstance() }
 	return f, nil
 }
@@ -50,29 +51,35 @@ func Compile(expr string, opts *pcap.Options) (*Filter, error) {
 	return New(p.Raw(), nil)
 }
 
-// BytesOnly reports whether the filter looks at nothing but a packet's bytes: not at its length on the wire, nor at
-// other metadata, nor at headers by their place (SKF_NET_OFF). Verdict and VerdictPacket are the same then.
-func (f *Filter) BytesOnly() bool { return f.bytesOnly }
+// BytesOnly reports whether the filter looks at nothing but a packet's bytes: neither at its length on the wire
+// nor at metadata. Verdict and VerdictPacket are the same then.
+func (f *Filter) BytesOnly() bool { return !f.metadata && !f.length }
 
-// bytesOnly looks for loads of lengths, and for absolute and indirect ones that might be at negative offsets: the
-// index must be four times the low half of a byte then, as in ldxb 4*([14]&0xf).
-func bytesOnly(prog []bpf.RawInstruction) bool {
-	const class, mode, ld, ldx, misc, abs, ind, length, msh = 0x07, 0xe0, 0x00, 0x01, 0x07, 0x20, 0x40, 0x80, 0xa0
+// Metadata reports whether the filter looks at more than a packet's bytes and its length on the wire: at what Linux
+// knows about it, or at headers by their place (SKF_NET_OFF). Verdicts without VerdictPacket take all that for 0.
+func (f *Filter) Metadata() bool { return f.metadata }
+
+// looks finds out whether a program looks at metadata, and whether at the packet's length. Metadata are at negative
+// offsets; indirect loads might be at such unless the index is four times the low half of a byte, as in ldxb 4*([14]&0xf).
+func looks(prog []bpf.RawInstruction) (metadata, length bool) {
+	const class, mode, ld, ldx, misc, abs, ind, size, msh = 0x07, 0xe0, 0x00, 0x01, 0x07, 0x20, 0x40, 0x80, 0xa0
 	indirect, index := false, false
 	for _, in := range prog {
 		switch c, m := in.Op&class, in.Op&mode; {
 		case c == misc && in.Op&0x80 == 0: // tax
 			index = true
 		case c != ld && c != ldx:
-		case m == length, (m == abs || m == ind) && int32(in.K) < 0:
-			return false
+		case m == size:
+			length, index = true, index || c == ldx
+		case (m == abs || m == ind) && int32(in.K) < 0:
+			metadata = true
 		case c == ldx && m != msh:
 			index = true
 		case c == ld && m == ind:
 			indirect = true
 		}
 	}
-	return !indirect || !index
+	return metadata || indirect && index, length
 }
 
 // Program returns the loaded program, to run it with more control.
@@ -92,15 +99,28 @@ func (f *Filter) Verdict(packet []byte) uint32 {
 // VerdictBatch is Verdict for each packet, at the same place of verdicts, which must be as long as packets. It
 // takes about a nanosecond a packet beyond the filter's own work. If it is shorter, VerdictBatch panics.
 func (f *Filter) VerdictBatch(packets [][]byte, verdicts []uint32) {
+	f.VerdictBatchCut(packets, nil, verdicts)
+}
+
+// VerdictBatchCut is VerdictBatch for packets that may have been cut when they were captured: lengths are those
+// on the wire, one for each packet and none less than its packet has bytes. If it is shorter than packets,
+// VerdictBatchCut panics. Nil means that nothing was cut.
+func (f *Filter) VerdictBatchCut(packets [][]byte, lengths, verdicts []uint32) {
 	verdicts = verdicts[:len(packets)]
+	if lengths != nil {
+		lengths = lengths[:len(packets)]
+	}
 	i := f.pool.Get().(*skep.Instance)
 	for len(packets) > 0 {
-		n, err := i.RunBatch(packets, verdicts)
+		n, err := i.RunBatchCut(packets, lengths, verdicts)
 		if err == nil {
 			break
 		}
 		verdicts[n] = 0 // see verdict
 		packets, verdicts = packets[n+1:], verdicts[n+1:]
+		if lengths != nil {
+			lengths = lengths[n+1:]
+		}
 	}
 	f.pool.Put(i)
 }

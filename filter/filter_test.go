@@ -237,21 +237,28 @@ func ExampleCompile() {
 	// column 18: the expression ends here: expected a condition
 }
 
-func TestBytesOnly(t *testing.T) {
-	for expr, want := range map[string]bool{
-		"tcp port 80": true, "ip[8] < 5 and udp[4:2] > 9": true, "ip6 host ::1": true, "": true,
-		"len > 100": false, "tcp[tcp[12] >> 2] = 7": false,
+func TestLooks(t *testing.T) {
+	type looks struct{ bytesOnly, metadata bool }
+	for expr, want := range map[string]looks{
+		"tcp port 80": {true, false}, "ip[8] < 5 and udp[4:2] > 9": {true, false}, "ip6 host ::1": {true, false},
+		"": {true, false}, "len > 100": {false, false}, "less 60 and tcp port 80": {false, false},
+		"tcp[tcp[12] >> 2] = 7": {false, true}, "ether[len - 1] = 0": {false, true}, "inbound": {false, true},
 	} {
 		f, err := filter.Compile(expr, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f.BytesOnly() != want {
-			t.Errorf("%q: %v", expr, !want)
+		if got := (looks{f.BytesOnly(), f.Metadata()}); got != want {
+			t.Errorf("%q: %v", expr, got)
 		}
 	}
 	f, err := filter.New([]bpf.RawInstruction{{Op: 0x30, K: 0xfff00009}, {Op: 0x16}}, nil) // SKF_NET_OFF
-	if err != nil || f.BytesOnly() {
+	if err != nil || f.BytesOnly() || !f.Metadata() {
 		t.Error("a load relative to the network header", err)
+	}
+	// ldx len; ldb [x - 1]
+	f, err = filter.New([]bpf.RawInstruction{{Op: 0x81}, {Op: 0x50, K: 0x7fffffff}, {Op: 0x16}}, nil)
+	if err != nil || !f.Metadata() {
+		t.Error("a load whose place the length tells", err)
 	}
 }

@@ -27,7 +27,7 @@ type filterRun struct {
 	filters map[uint16]*filter.Filter // by link type
 	matched uint64
 
-	verdicts []uint32 // of a batch
+	verdicts, lengths []uint32 // of a batch
 }
 
 func (f *filterFlags) packets(cmd *cobra.Command, expr string) error {
@@ -157,9 +157,13 @@ func (run *filterRun) judge(b *capture.Batch, snap uint32) error {
 			}
 		}
 	}
-	if f.BytesOnly() {
+	switch {
+	case f.BytesOnly():
 		f.VerdictBatch(b.Packets, run.verdicts)
-	} else {
+	case !f.Metadata():
+		run.lengths = b.WireLens(run.lengths[:0])
+		f.VerdictBatchCut(b.Packets, run.lengths, run.verdicts)
+	default:
 		for i := range b.Packets {
 			p := b.Packet(i)
 			run.verdicts[i] = f.VerdictPacket(&p)

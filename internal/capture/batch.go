@@ -57,6 +57,14 @@ func (b *Batch) WireLen(i int) int {
 	return max(int(b.form.wireLen(b.Record(i))), len(b.Packets[i])) // some writers give too small a length
 }
 
+// WireLens appends WireLen of each packet to lengths and returns that.
+func (b *Batch) WireLens(lengths []uint32) []uint32 {
+	for i, p := range b.Packets {
+		lengths = append(lengths, max(b.form.wireLen(b.Record(i)), uint32(len(p))))
+	}
+	return lengths
+}
+
 // Packet returns packet i with its metadata, for programs that look at more than its bytes.
 func (b *Batch) Packet(i int) spec.Packet {
 	p := spec.Packet{Data: b.Packets[i], WireLen: b.WireLen(i)}

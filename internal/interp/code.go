@@ -38,6 +38,8 @@ type Options struct {
 	// ContextSize is the size of the context that R1 points to, 0 if there is none or it varies; DataWritable whether programs may change the data.
 	ContextSize int
 	Context     uint32 // what R1 always is, 0 if a run says
+	// Lengths are bytes of the context at which a batch puts the length of each packet, for programs that look.
+	Lengths []int32
 
 	batch        bool // the code goes through a batch of packets
 	clear        int  // words of the stack that it clears for each

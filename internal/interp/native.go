@@ -31,9 +31,10 @@ type native struct {
 	bias  uintptr   // see amd64.DataBias
 
 	// What is left of a batch: addresses in slices that somebody else keeps.
-	next, end, out uintptr
-	packets        [][]byte
-	results        []uint32
+	next, end, out       uintptr
+	lengthAt, lengthStep uintptr
+	packets              [][]byte
+	lengths, results     []uint32
 
 	frames  [mem.Frames]frame
 	trusted [mem.Frames * amd64.TrustedFrame / 8]uint64

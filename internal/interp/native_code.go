@@ -66,6 +66,8 @@ var layout = func() *amd64.Layout {
 
 		Context:    int32(unsafe.Offsetof(m.CtxAddr)),
 		ContextPtr: ptr(mem.Context),
+		LengthAt:   int32(unsafe.Offsetof(m.lengthAt)),
+		LengthStep: int32(unsafe.Offsetof(m.lengthStep)),
 
 		Granules:     int32(granules),
 		GranulePtr:   int32(unsafe.Offsetof(g.P)),
@@ -88,7 +90,7 @@ var layout = func() *amd64.Layout {
 // guestOptions is how this package has programs compiled.
 func guestOptions(p *ir.Program, opts Options) jit.GuestOptions {
 	o := jit.GuestOptions{Layout: layout, Context: opts.Context, OpSize: int32(opSize), Frames: mem.Frames,
-		Trusted: opts.Trusted, Metered: !opts.Trusted && !opts.batch, Batch: opts.batch, Clear: opts.clear,
+		Trusted: opts.Trusted, Metered: !opts.Trusted && !opts.batch, Batch: opts.batch, Clear: opts.clear, Lengths: opts.Lengths,
 		ContextSize: int32(opts.ContextSize), DataWritable: opts.DataWritable, GoCalls: true}
 	if opts.Loose {
 		o.Zero = zeroed(p, opts.Entry)

@@ -25,9 +25,10 @@ type GuestOptions struct {
 	// Metered code counts instructions. Other code pauses when the scheduler wants it to.
 	Metered bool
 	// Batch code runs the program once for each packet of a batch. It is for programs that have no loops and
-	// see nothing of the packet but what ld_abs and ld_ind read.
-	Batch bool
-	Clear int // words of the stack, from the top, that are cleared for each packet of a batch
+	// see nothing of the packet but what ld_abs and ld_ind read and, in the context, its length.
+	Batch   bool
+	Clear   int     // words of the stack, from the top, that are cleared for each packet of a batch
+	Lengths []int32 // bytes of the context at which batch code puts each packet's length on the wire
 
 	Zero         ir.Regs // registers that are zero at the start
 	Context      uint32  // what R1 is at the start; 0: what the machine says

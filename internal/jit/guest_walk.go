@@ -101,6 +101,9 @@ func (g *guest) start() {
 		g.code.Bind(g.common(labelNext))
 		g.asm.Poll(g.to(labelPause))
 		g.asm.NextPacket(g.to(labelEnd))
+		if len(g.o.Lengths) > 0 {
+			g.asm.PutLength(g.o.Lengths)
+		}
 		for w := range g.o.Clear {
 			g.code.StoreImmMem(64, 0, g.asm.OnStack(int32(-8*(w+1)), true))
 		}

@@ -29,6 +29,8 @@ type Layout struct {
 
 	Context    int32    // guest address of the context, 64 bits
 	ContextPtr int32    // where it is
+	LengthAt   int32    // address of the length on the wire of a batch's next packet, 32 bits
+	LengthStep int32    // how far the lengths lie apart, bytes
 	DataFits   [4]int32 // one more than the greatest offset in the data at which 1, 2, 4, 8 bytes can be read, or 0
 
 	Granules int32 // table of 256 granules of 32 bytes
@@ -246,6 +248,18 @@ func (g *Guest) NextPacket(end Label) {
 		}
 	}
 	g.slotImm(grpAdd, Next, SliceSize)
+}
+
+// PutLength puts the length on the wire of the packet that NextPacket has chosen at some places of the context.
+// It changes RAX.
+func (g *Guest) PutLength(places []int32) {
+	g.LoadMem(64, false, tmp1, g.state(g.L.LengthAt))
+	g.Load(32, false, RAX, tmp1, 0)
+	for _, off := range places {
+		g.StoreMem(32, RAX, g.InContext(off))
+	}
+	g.rm(true, false, tmp1, g.state(g.L.LengthStep), 0x03)
+	g.StoreMem(64, tmp1, g.state(g.L.LengthAt))
 }
 
 // PutResult stores R0 as the current packet's result.
