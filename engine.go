@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/skepbpf/skep/internal/interp"
+	"github.com/skepbpf/skep/internal/ir"
 )
 
 // compile compiles the program for the engine asked for, or for the best that can run it.
@@ -27,7 +28,10 @@ func (prog *Program) compile(opts interp.Options) error {
 	if err != nil {
 		prog.engineWhy = err.Error()
 	}
-	prog.code, err = interp.Compile(prog.ir, opts)
+	resolved, err := prog.resolve(false)
+	if err == nil {
+		prog.code, err = interp.Compile(resolved, opts)
+	}
 	return err
 }
 
@@ -40,8 +44,11 @@ func (prog *Program) compileNative(opts interp.Options) (why string, err error) 
 		if !prog.blind {
 			trusted.Context = 0 // wherever it is
 		}
+		var resolved *ir.Program
 		if err = prog.trustable(); err == nil {
-			prog.code, err = interp.Compile(prog.ir, trusted)
+			if resolved, err = prog.resolve(true); err == nil {
+				prog.code, err = interp.Compile(resolved, trusted)
+			}
 		}
 		if err == nil {
 			prog.trusted = true
@@ -52,7 +59,10 @@ func (prog *Program) compileNative(opts interp.Options) (why string, err error) 
 		}
 		why = fmt.Sprintf("%s, for it cannot be trusted: %v", why, err)
 	}
-	prog.code, err = interp.Compile(prog.ir, opts)
+	resolved, err := prog.resolve(false)
+	if err == nil {
+		prog.code, err = interp.Compile(resolved, opts)
+	}
 	return why, err
 }
 

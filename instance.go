@@ -40,7 +40,7 @@ type Instance struct {
 	show  bool   // the caller wants to see the context
 
 	context []byte      // as the program sees it
-	buffer  []byte      // copy of the data that the program may change
+	data    packetData  // copy of the data that the program may change
 	packet  spec.Packet // for runs on bytes alone
 	bare    bool        // the packet has no metadata
 	mapped  bool        // the context is in the address space
@@ -49,7 +49,11 @@ type Instance struct {
 // NewInstance returns a new instance of the program.
 func (prog *Program) NewInstance() *Instance {
 	i := &Instance{prog: prog, m: interp.NewMachine(prog.code), leaf: prog.leaf, stack: prog.stack, args: prog.args}
-	i.m.Call.Env, i.m.Call.Value = prog.opts.Env, prog.opts.Value
+	i.m.Host = host{i}
+	if prog.opts.Env != nil {
+		i.m.Call.Env = prog.opts.Env
+	}
+	i.m.Call.Value = prog.opts.Value
 	i.single = i.inBatch
 	if l := prog.typ.Context; l != nil {
 		i.context = make([]byte, (l.Size+7)&^7)[:l.Size]
@@ -245,6 +249,9 @@ func (i *Instance) run(p *spec.Packet) (uint64, error) {
 	case limit == 0:
 		limit = DefaultLimit
 	}
+	if i.m.AcquireCPU() {
+		defer i.m.ReleaseCPU()
+	}
 	r0, err := i.m.Run(i.ctx, limit, r1, r2)
 	i.m.Network = 0
 	return r0, err
@@ -260,15 +267,10 @@ func (i *Instance) setData(data []byte) error {
 		return nil
 	}
 	writable := i.prog.dataWritable()
+	old := len(i.m.Packet) + i.data.meta
 	if writable {
-		// Whole words, so that atomic instructions stay inside the allocation.
-		if cap(i.buffer) < len(data) {
-			i.buffer = make([]byte, 0, (len(data)+7)&^7)
-		}
-		i.buffer = append(i.buffer[:0], data...)
-		data = i.buffer
+		data = i.data.start(data)
 	}
-	old := len(i.m.Packet)
 	i.m.Packet = data
 	return i.m.MapData(data, old, writable)
 }
@@ -306,9 +308,11 @@ func (i *Instance) setContext(p *spec.Packet) error {
 // fill fills in some fields of the context.
 func (i *Instance) fill(fields []filled, p *spec.Packet) {
 	for _, f := range fields {
-		binary.LittleEndian.PutUint32(i.context[f.off:], i.field(f.from, p))
+		i.putField(f.off, i.field(f.from, p))
 	}
 }
+
+func (i *Instance) putField(off int, v uint32) { binary.LittleEndian.PutUint32(i.context[off:], v) }
 
 // field returns the value of a context field.
 func (i *Instance) field(from progtype.Source, p *spec.Packet) uint32 {
@@ -338,10 +342,12 @@ func (i *Instance) field(from progtype.Source, p *spec.Packet) uint32 {
 		return p.IfIndex
 	case progtype.Hash:
 		return p.Hash
-	case progtype.DataStart, progtype.DataMeta:
+	case progtype.DataMeta:
 		return mem.Data
+	case progtype.DataStart:
+		return uint32(mem.Data + i.data.meta)
 	case progtype.DataEnd:
-		return uint32(mem.Data + len(i.m.Packet))
+		return uint32(mem.Data + i.data.meta + len(i.m.Packet))
 	}
 	return 0
 }

@@ -39,7 +39,7 @@ func link(p *spec.Program, helpers map[int32]*helper.Helper, set *isa.Set) error
 // appendHelper appends the body of h to p.
 func appendHelper(p *spec.Program, h *helper.Helper, helpers map[int32]*helper.Helper, set *isa.Set) error {
 	if len(h.Program.Maps) > 0 {
-		return fmt.Errorf("%w: it refers to map %q", ErrNotSupported, h.Program.Maps[0].Map)
+		return fmt.Errorf("%w: it refers to map %q, and helpers have no maps", ErrNotSupported, h.Program.Maps[0].Map)
 	}
 	body, err := resolveCalls(h.Program, helpers)
 	if err != nil {

@@ -26,6 +26,8 @@ type Program struct {
 	code *interp.Code
 	pool sync.Pool // of *Instance
 
+	world *world // its maps and those of programs loaded with it
+
 	engine    Engine
 	engineWhy string
 	trusted   bool
@@ -56,7 +58,12 @@ type filled struct {
 // Programs are not verified: they run with every memory access checked, and on the interpreter also every read
 // of a register or of the stack for whether anything was written there.
 func Load(p *spec.Program, opts *Options) (*Program, error) {
-	prog := &Program{typ: progtype.Find(p.Type)}
+	return load(p, opts, nil)
+}
+
+// load loads p for a world; nil: for one of its own.
+func load(p *spec.Program, opts *Options, w *world) (*Program, error) {
+	prog := &Program{typ: progtype.Find(p.Type), world: w}
 	if opts != nil {
 		prog.opts = *opts
 	}
@@ -95,10 +102,6 @@ func (prog *Program) planContext() {
 }
 
 func (prog *Program) load(p *spec.Program) error {
-	if len(p.Maps) > 0 {
-		m := p.Maps[0]
-		return fmt.Errorf("%w: instruction %d refers to map %q, and this version has no maps", ErrNotSupported, m.Insn, m.Map)
-	}
 	set, err := isa.Linux, error(nil)
 	if len(prog.opts.Extensions) > 0 {
 		if set, err = isa.NewSet(prog.opts.Extensions...); err != nil {
@@ -111,6 +114,9 @@ func (prog *Program) load(p *spec.Program) error {
 	}
 	source, err := resolveCalls(p, helpers)
 	if err != nil {
+		return err
+	}
+	if err := prog.resolveMaps(source); err != nil {
 		return err
 	}
 	if err := link(source, helpers, set); err != nil {
@@ -130,6 +136,7 @@ func (prog *Program) load(p *spec.Program) error {
 	}
 	opts := interp.Options{
 		Entry:        entry,
+		World:        prog.world.w,
 		Helper:       func(id int32) *helper.Helper { return helpers[id] },
 		Loose:        prog.opts.ZeroUninitialized,
 		DataWritable: prog.dataWritable(),

@@ -3,6 +3,7 @@
 package skep
 
 import (
+	"github.com/skepbpf/skep/bpfmap"
 	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/spec"
@@ -34,6 +35,9 @@ type Options struct {
 	Engine     Engine
 	Profile    isa.Profile     // which instructions the program may use, and how many
 	Extensions []isa.Extension // instructions to add to the table
+
+	// Maps are the maps that the program can name. Programs loaded with the same maps share them.
+	Maps map[string]*bpfmap.Local
 
 	Helpers []helper.Helper // helpers to add to the standard table, or to put in the place of some
 	Env     *helper.Env     // clock, randomness and processor that helpers see; nil: the real ones

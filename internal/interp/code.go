@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
+	"sync"
 
 	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/internal/ir"
@@ -23,9 +24,8 @@ type Options struct {
 	Entry ir.Regs
 	// Helper returns the helper with the given number, or nil.
 	Helper func(id int32) *helper.Helper
-	// Resolve returns the value that a wide load of a map, variable or function puts in its register.
-	// Nil means that there are no such things.
-	Resolve func(row *isa.Row, slot ir.Slot, imm uint64) (uint64, error)
+	// World is the maps that there are; nil: none. What wide loads of theirs give is in the program (ir.Program.Resolve).
+	World *World
 	// Loose lets the program read registers and stack bytes that nothing has written; see mem.Space.Init.
 	// Registers are zero then.
 	Loose bool
@@ -75,19 +75,30 @@ type Code struct {
 	helpers []*helper.Helper
 	lookup  func(id int32) *helper.Helper
 	native  *nativeCode // nil: the run loop runs the program
-	frames  int         // how many stack frames a run may use
-	low     int         // first byte of the stack that a run may touch
-	opts    Options     // what it was compiled with
-	batch   batch
-	watch   bool // some register read may find no value
-	plain   bool // no instruction names R10 or enters a function: the stack need not be made ready
-	entry   ir.Regs
-	loose   bool
+	world   *World
+	// callback tells of instructions whether they are where a function begins that helpers may call; nil if there are none.
+	callback []bool
+	frames   int     // how many stack frames a run may use
+	low      int     // first byte of the stack that a run may touch
+	opts     Options // what it was compiled with
+	batch    batch
+	plainly  struct { // see interpreted
+		once sync.Once
+		code *Code
+	}
+	watch bool // some register read may find no value
+	plain bool // no instruction names R10 or enters a function: the stack need not be made ready
+	entry ir.Regs
+	loose bool
 }
 
 // Compile makes p ready to run. It fails if p calls a helper that does not exist or loads what cannot be resolved.
 func Compile(p *ir.Program, opts Options) (*Code, error) {
 	c := &Code{prog: p, ops: make([]op, len(p.Ins)+1), lookup: opts.Helper, entry: opts.Entry, loose: opts.Loose, opts: opts}
+	if c.world = opts.World; c.world == nil {
+		c.world = &World{}
+	}
+	c.callback = callbacks(p)
 	for i := range p.Ins {
 		in := &p.Ins[i]
 		c.ops[i] = op{code: in.Op, dst: in.Dst * 8, src: in.Src * 8, off: in.Off, imm: in.Imm}
@@ -96,12 +107,15 @@ func Compile(p *ir.Program, opts Options) (*Code, error) {
 		}
 	}
 	c.plain = !slices.ContainsFunc(p.Ins, func(in ir.Ins) bool {
-		return in.Op == isa.CallLocal || isa.Register(in.Dst) == isa.R10 || isa.Register(in.Src) == isa.R10
+		return in.Op == isa.CallLocal || in.Op == isa.LdFunc || isa.Register(in.Dst) == isa.R10 || isa.Register(in.Src) == isa.R10
 	})
 	c.pair()
 	_, _, c.watch = p.Uninitialized(opts.Entry)
 	c.watch = c.watch && !opts.Loose
 	c.frames = min(jit.Depth(p), mem.Frames)
+	if c.callback != nil {
+		c.frames = mem.Frames
+	}
 	c.low = lowest(p)
 	if opts.Native {
 		if err := c.goNative(opts); err != nil {
@@ -109,6 +123,31 @@ func Compile(p *ir.Program, opts Options) (*Code, error) {
 		}
 	}
 	return c, nil
+}
+
+// callbacks finds the functions whose address the program takes.
+func callbacks(p *ir.Program) (at []bool) {
+	for i := range p.Ins {
+		if p.Ins[i].Op == isa.LdFunc {
+			if at == nil {
+				at = make([]bool, len(p.Ins))
+			}
+			at[p.Ins[i].Off] = true
+		}
+	}
+	return at
+}
+
+// interpreted returns the code without machine code.
+func (c *Code) interpreted() *Code {
+	if c.native == nil {
+		return c
+	}
+	c.plainly.once.Do(func() {
+		c.plainly.code = &Code{prog: c.prog, ops: c.ops, helpers: c.helpers, lookup: c.lookup, world: c.world, callback: c.callback,
+			frames: c.frames, low: c.low, watch: c.watch, plain: c.plain, entry: c.entry, loose: c.loose, opts: c.opts}
+	})
+	return c.plainly.code
 }
 
 // lowest returns the first byte of the stack that a program may touch: 0 unless all it does with memory is to
@@ -155,15 +194,8 @@ func (c *Code) specialize(o *op, i ir.Index, opts Options) error {
 		return fmt.Errorf("%w: call of kernel function %d", ErrNotSupported, int32(o.imm))
 	case row.Kind == isa.KindCast:
 		return fmt.Errorf("%w: arena address spaces", ErrNotSupported)
-	case row.Kind == isa.KindLoadImm && row.Op != isa.LdImm64:
-		if opts.Resolve == nil {
-			return fmt.Errorf("%w: %s", ErrNotSupported, row.Op)
-		}
-		v, err := opts.Resolve(row, c.prog.Slots[i], o.imm)
-		if err != nil {
-			return err
-		}
-		o.code, o.imm = isa.LdImm64, v
+	case row.Kind == isa.KindLoadImm:
+		o.code = isa.LdImm64
 	case row.Kind == isa.KindExtension:
 		o.code = opExtension
 	case row.Kind == isa.KindLoad && isa.Register(o.src/8) == isa.R10 && !row.Signed:

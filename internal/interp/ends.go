@@ -71,6 +71,10 @@ func (m *Machine) memoryFault() error {
 
 // helperFault is the fault of a helper that returned an error.
 func (m *Machine) helperFault(h *helper.Helper, err error) error {
+	var e ended
+	if errors.As(err, &e) {
+		return e.err // it has its place already
+	}
 	f := &mem.Fault{Code: mem.HelperFailed, Err: err, Text: fmt.Sprintf("helper %s: %v", h.Name, err)}
 	var inner *mem.Fault
 	if errors.As(err, &inner) {
@@ -78,6 +82,14 @@ func (m *Machine) helperFault(h *helper.Helper, err error) error {
 		f.Text = fmt.Sprintf("helper %s: %s", h.Name, inner.Text)
 	}
 	return m.fault(f)
+}
+
+// leaveAll ends the program, from inside functions that helpers have called as well.
+func (m *Machine) leaveAll(err error) (done bool, _ error) {
+	if m.floor > 0 {
+		return false, ended{err}
+	}
+	return true, nil
 }
 
 func (m *Machine) unknownHelper(id int32) error {

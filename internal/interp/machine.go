@@ -37,6 +37,7 @@ var ErrLimit = errors.New("instruction limit reached")
 type Machine struct {
 	r      [isa.NumRegisters]uint64
 	native // what machine code uses
+	view   // what helpers use
 
 	Space mem.Space
 	Call  helper.Call // what helpers see; the caller fills in all but Memory
@@ -81,7 +82,8 @@ type frame struct {
 func NewMachine(c *Code) *Machine {
 	m := &Machine{code: c}
 	m.Space.Init(c.loose) // a plain program stays without a stack, also if it makes up the address of one
-	m.Call.Memory = &m.Space
+	m.Call.Run, m.Call.Env = m, &helper.Env{}
+	m.enterWorld(c.world)
 	m.initNative()
 	return m
 }
@@ -105,6 +107,9 @@ func (m *Machine) SetPacket(p *spec.Packet) { m.Network, m.Call.Packet = p.Netwo
 // instructions to execute, 0 for no limit; ctx, which may be nil, is looked at every so many instructions.
 // The error is a *mem.Fault, or wraps ErrLimit or the context's error.
 func (m *Machine) Run(ctx context.Context, limit uint64, r1, r2 uint64) (uint64, error) {
+	if m.dirty {
+		m.clean()
+	}
 	if m.code.Straight() && ctx == nil && (limit == 0 || limit >= uint64(len(m.code.ops))) {
 		return m.RunStraight(r1, r2)
 	}

@@ -42,6 +42,7 @@ type native struct {
 
 // initNative makes a machine ready for machine code.
 func (m *Machine) initNative() {
+	m.Call.Memory = &m.Space
 	c := m.code.native
 	if c == nil {
 		return
@@ -80,6 +81,9 @@ func (c *Code) Straight() bool { return c.native != nil && c.native.straight }
 
 // RunStraight is Run without a limit or a context, for programs that are Straight.
 func (m *Machine) RunStraight(r1, r2 uint64) (uint64, error) {
+	if m.dirty {
+		m.clean()
+	}
 	n := m.code.native
 	m.r[isa.R1], m.r[isa.R2] = r1, r2
 	m.fuel = plenty
@@ -171,7 +175,7 @@ func (m *Machine) goOn(n *nativeCode) uintptr {
 	}
 	if !n.trusted {
 		ops := uintptr(unsafe.Pointer(&m.code.ops[0]))
-		for d := range m.depth {
+		for d := m.floor; d < m.depth; d++ {
 			call := (uintptr(m.frames[d].ip)-ops)/opSize - 1
 			m.frames[d].resume = n.addr + uintptr(n.Behind[call])
 		}
@@ -192,8 +196,11 @@ func (m *Machine) left(n *nativeCode, r0 uint64, exit uint32, err error) (done b
 	if counted || !n.metered {
 		m.base = uintptr(m.ip)
 	}
-	if !n.trusted {
+	switch {
+	case !n.trusted:
 		m.surface(n)
+	case exit&3 == amd64.LeaveCall:
+		m.depth = int((m.fp - m.trustedTop()) / amd64.TrustedFrame)
 	}
 	switch exit & 3 {
 	case amd64.LeaveYield:
@@ -206,8 +213,11 @@ func (m *Machine) left(n *nativeCode, r0 uint64, exit uint32, err error) (done b
 		return false, nil
 	case amd64.LeaveCall:
 		m.r[0] = r0
-		if errors.Is(err, helper.ErrExit) {
-			return true, nil
+		switch {
+		case err == helper.ErrTailCall && m.tail != nil:
+			return m.follow()
+		case errors.Is(err, helper.ErrExit):
+			return m.leaveAll(err)
 		}
 		return false, m.helperFault(m.code.helpers[in.off], err)
 	}
@@ -227,7 +237,7 @@ func (m *Machine) surface(n *nativeCode) {
 	}
 	var saved [4]uint64
 	copy(saved[:], m.r[isa.R6:isa.R10])
-	for d := m.depth - 1; d >= 0; d-- {
+	for d := m.depth - 1; d >= m.floor; d-- {
 		f := &m.frames[d]
 		call := n.callBefore(f.resume)
 		f.ip = unsafe.Pointer(&m.code.ops[call+1])

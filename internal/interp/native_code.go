@@ -103,6 +103,10 @@ func guestOptions(p *ir.Program, opts Options) jit.GuestOptions {
 			}
 			return 0
 		}
+		o.Moves = func(i ir.Index) bool {
+			h := opts.Helper(int32(p.Ins[i].Imm))
+			return h != nil && h.ChangesPacket
+		}
 	}
 	if slices.ContainsFunc(p.Ins, func(in ir.Ins) bool { return in.Op == isa.Call || in.Op == isa.CallReg }) {
 		o.Zero |= argRegs &^ opts.Entry // helpers see all of these
@@ -187,13 +191,15 @@ func (c *Code) load(g *jit.Guest, opts Options) (*nativeCode, error) {
 	}
 	runtime.AddCleanup(n, func(code *execmem.Code) { code.Close() }, code)
 	for i, f := range g.First {
-		n.straight = n.straight && c.prog.Row(ir.Index(i)).Kind != isa.KindMayGoto
+		n.straight = n.straight && c.prog.Row(ir.Index(i)).Kind != isa.KindMayGoto && c.prog.Ins[i].Op != isa.LdFunc
 		n.first[i] = uintptr(unsafe.Pointer(&c.ops[f]))
 		if g.Behind[i] != 0 {
 			n.behind = append(n.behind, place{g.Behind[i], ir.Index(i)})
 		}
 		if c.prog.Ins[i].Op == isa.Call {
-			n.funcs[i] = c.helpers[c.ops[i].off].Func
+			h := c.helpers[c.ops[i].off]
+			n.funcs[i] = h.Func
+			n.straight = n.straight && !h.TailCall
 		}
 	}
 	for b := range c.prog.Blocks {

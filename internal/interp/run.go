@@ -922,7 +922,7 @@ func (m *Machine) run() (done bool, err error) {
 
 		case isa.Exit:
 			m.ip = ip
-			if m.depth == 0 {
+			if m.depth == m.floor {
 				return true, nil
 			}
 			m.pop()

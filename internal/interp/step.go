@@ -54,7 +54,7 @@ func (m *Machine) step(in *op) (done bool, err error) {
 	case isa.KindCall:
 		return m.call(in)
 	case isa.KindExit:
-		if m.depth == 0 {
+		if m.depth == m.floor {
 			return true, nil
 		}
 		m.pop()
@@ -167,14 +167,19 @@ func (m *Machine) call(in *op) (done bool, err error) {
 		}
 	}
 	r := &m.r
-	r[0], err = h.Func(&m.Call, r[1], r[2], r[3], r[4], r[5])
+	m.slow = true
+	r0, err := h.Func(&m.Call, r[1], r[2], r[3], r[4], r[5])
+	m.slow = false
+	r[0] = r0
 	// Programs cannot read these now or, where nobody watches, find them zero.
 	r[1], r[2], r[3], r[4], r[5] = 0, 0, 0, 0, 0
 	switch {
 	case err == nil:
 		return false, nil
+	case err == helper.ErrTailCall && m.tail != nil:
+		return m.follow()
 	case errors.Is(err, helper.ErrExit):
-		return true, nil
+		return m.leaveAll(err)
 	}
 	return false, m.helperFault(h, err)
 }
@@ -204,7 +209,7 @@ func (m *Machine) packet(row *isa.Row, in *op) (done bool, err error) {
 		m.r[0] = uint64(binary.BigEndian.Uint32(b))
 	default:
 		m.r[0] = 0
-		if m.depth == 0 {
+		if m.depth == m.floor {
 			return true, nil
 		}
 		m.pop()

@@ -39,6 +39,8 @@ type GuestOptions struct {
 	// none. With Tidy, R1 to R5 are zero after such calls, since the program may look.
 	Native func(ir.Index) uint64
 	Tidy   bool
+	// Moves tells of a call that pointers to the packet are void behind it; nil: of none.
+	Moves func(ir.Index) bool
 	// GoCalls tells that whoever enters the code can call helpers.
 	GoCalls bool
 }
@@ -61,6 +63,7 @@ type Guest struct {
 	Leaf   int
 	Start  int
 	Resume int
+	Back   int        // where a function that a helper calls goes on that has ended: the code returns as at the program's end
 	Entry  []uint32   // offset at which each instruction starts
 	First  []ir.Index // first instruction of each instruction's piece
 	Behind []uint32   // offset behind each local call, 0 for other instructions
@@ -107,7 +110,11 @@ func CompileGuest(p *ir.Program, o GuestOptions) (*Guest, error) {
 		r1 = ir.InContext
 	}
 	g.places = p.Places(r1)
-	g.reach = findReach(p)
+	for i := range p.Ins {
+		op := p.Ins[i].Op
+		g.moving = g.moving || o.Moves != nil && (op == isa.CallReg || op == isa.Call && o.Moves(ir.Index(i)))
+	}
+	g.reach = findReach(p, g.moves)
 	g.survey()
 	err := g.settle(g.write)
 	g.out.Code, g.out.Plan = g.code.Bytes(), g.asm
@@ -118,6 +125,8 @@ func CompileGuest(p *ir.Program, o GuestOptions) (*Guest, error) {
 type calls struct {
 	called []bool // whether each function is called
 	depth  int    // greatest number of stack frames in use; too many for programs that call themselves or very deep
+	// callbacks tells that helpers may call functions, at any depth.
+	callbacks bool
 }
 
 // maxCallDepth is how deep calls are followed: deeper than any machine has stack frames.
@@ -127,9 +136,10 @@ func findCalls(p *ir.Program) calls {
 	c := calls{called: make([]bool, len(p.Funcs))}
 	callees := make([][]int, len(p.Funcs))
 	for i := range p.Ins {
-		if p.Ins[i].Op == isa.CallLocal {
+		if op := p.Ins[i].Op; op == isa.CallLocal || op == isa.LdFunc {
 			from, to := p.FuncAt(ir.Index(i)), p.FuncAt(ir.Index(p.Ins[i].Off))
 			c.called[to] = true
+			c.callbacks = c.callbacks || op == isa.LdFunc
 			callees[from] = append(callees[from], to)
 		}
 	}
@@ -197,6 +207,10 @@ func (g *guest) survey() {
 		named |= 0x3f
 	}
 	g.named = named | 1
+	if g.calls.callbacks {
+		named |= 1 << isa.R10
+		g.named = named | 1
+	}
 	g.leaf = !helpers && !loops && !g.o.Batch && g.calls.depth == 1 && g.budget == 0 && g.named>>isa.R8&1 == 0 &&
 		!(g.o.Trusted && g.named>>isa.R10&1 != 0)
 	g.pin(helpers, native, packets, accesses, loops)
@@ -246,7 +260,7 @@ func (g *guest) pin(helpers, native, packets, accesses, loops bool) {
 
 // frame says what function n does when it is called.
 func (g *guest) frame(n int) *amd64.Frame {
-	f := &amd64.Frame{Budget: g.budget, Trusted: g.o.Trusted, Shallow: g.calls.depth <= int(g.o.Frames)}
+	f := &amd64.Frame{Budget: g.budget, Trusted: g.o.Trusted, Shallow: g.calls.depth <= int(g.o.Frames) && !g.calls.callbacks}
 	for r := 6; r <= 9; r++ {
 		if g.out.Saved[n]>>r&1 != 0 {
 			f.Saved = append(f.Saved, r)

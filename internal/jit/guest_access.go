@@ -138,7 +138,7 @@ const reachPasses = 8
 
 // findReach returns how many bytes the packet is known to have ahead of each block, because ld_abs has read
 // that far on every path there. In programs of very unusual shape it knows nothing.
-func findReach(p *ir.Program) []int32 {
+func findReach(p *ir.Program, moves func(ir.Index) bool) []int32 {
 	in := make([]int32, len(p.Blocks))
 	for n, b := range p.Blocks {
 		if in[n] = math.MaxInt32; b.First == p.Funcs[b.Func].Entry {
@@ -150,6 +150,9 @@ func findReach(p *ir.Program) []int32 {
 		for n, b := range p.Blocks {
 			known := in[n]
 			for i := b.First; i < b.End; i++ {
+				if moves(i) {
+					known = 0
+				}
 				row, k := p.Row(i), int32(p.Ins[i].Imm)
 				if size := int32(row.Size / 8); row.Kind == isa.KindPacket && row.From != isa.FromReg && k >= 0 && k <= math.MaxInt32-size {
 					known = max(known, k+size)

@@ -20,6 +20,7 @@ type guest struct {
 	budget int32
 	heads  []bool // blocks that something jumps back to
 	leaf   bool   // the code can be entered as a Go function
+	moving bool   // some call may make the packet another
 
 	// Of the pass that is being written.
 	place ir.State
@@ -38,6 +39,7 @@ const (
 	labelPause                     // the scheduler wants the goroutine between two packets
 	labelDeep                      // a local call that finds no frame
 	labelZero                      // the program has ended with 0
+	labelBack                      // a function that a helper has called has ended
 	numLabels
 )
 
@@ -145,6 +147,12 @@ func (g *guest) bind(l amd64.Label) bool {
 func (g *guest) stubs() {
 	if g.bind(labelPause) {
 		g.asm.Leave(amd64.LeaveYield, noInsn, g.to(labelSave))
+	}
+	if g.calls.callbacks {
+		g.out.Back = g.code.Len()
+		g.code.Bind(g.common(labelBack))
+		g.asm.ReturnDone(false)
+		g.used[labelSave] = true
 	}
 	if g.bind(labelDeep) {
 		g.asm.StoreResume()
@@ -317,6 +325,9 @@ func (g *guest) instruction(i ir.Index) {
 		g.packet(i, in, row)
 	case isa.KindCall:
 		g.call(i, in, row)
+		if g.moves(i) {
+			g.known = 0
+		}
 	case isa.KindExit:
 		switch {
 		case i+1 == g.p.Funcs[g.fn].End:
@@ -326,12 +337,20 @@ func (g *guest) instruction(i ir.Index) {
 			g.code.Jump(g.functionExit(g.fn))
 		}
 	default:
-		if row.Op == isa.LdImm64 {
+		if row.Kind == isa.KindLoadImm {
 			g.code.MovImm(dst, in.Imm)
 			return
 		}
 		g.leave(i)
 	}
+}
+
+// moves reports whether the packet may be another after an instruction.
+func (g *guest) moves(i ir.Index) bool {
+	if g.p.Row(i).Kind != isa.KindCall || !g.moving {
+		return false
+	}
+	return g.p.Ins[i].Op != isa.Call || g.calls.callbacks || g.o.Moves(i)
 }
 
 // native returns the address of the native helper that an instruction calls, or 0.
@@ -358,6 +377,9 @@ func (g *guest) call(i ir.Index, in *ir.Ins, row *isa.Row) {
 	}
 	if row.Op == isa.Call && g.o.GoCalls {
 		g.asm.CallGo(uint32(i), g.behind(i))
+		if g.moves(i) || g.calls.callbacks {
+			g.asm.LoadPins()
+		}
 		return
 	}
 	g.leave(i)

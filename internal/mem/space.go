@@ -14,7 +14,16 @@ const (
 	Stack   = 1 << 24    // base address of the first stack frame
 	Context = 2 << 24    // the context that R1 points to
 	Data    = 0x10 << 24 // packet, or the memory given to a plain function
-	Free    = 0x40 << 24 // first address of further regions
+	Free    = 0x40 << 24 // first address of the memory of maps
+
+	// Addresses at which there is no memory: they stand for maps, other objects, and functions of the program.
+	MapHandles = 3 << 24
+	Handles    = 4 << 24
+	Functions  = 5 << 24
+
+	// Memory that helpers hand out for the rest of a run, to write and to read.
+	Scratch         = 6 << 24
+	ReadOnlyScratch = 7 << 24
 
 	// MaxData is the greatest size of the memory at Data, bytes.
 	MaxData = Free - Data
@@ -113,6 +122,20 @@ func (s *Space) Unmap(addr uint32, n int) {
 
 // Granules returns how many granules a region of n bytes takes.
 func Granules(n int) int { return max(1, (n+GranuleSize-1)/GranuleSize) }
+
+// Loosen makes the space one of those whose stack bytes can be read before they are written.
+func (s *Space) Loosen() {
+	s.loose = true
+	for i := range s.set {
+		s.set[i] = ^uint64(0)
+	}
+}
+
+// Loose reports whether stack bytes can be read before they are written.
+func (s *Space) Loose() bool { return s.loose }
+
+// SetDepth makes n the number of frames in use: what was in them stays.
+func (s *Space) SetDepth(n int) { s.setDepth(n) }
 
 // Reset drops all stack frames and enters the first. frames is how many a run may enter, low the first byte of
 // the stack that it may touch.
@@ -257,6 +280,8 @@ func (s *Space) describe(addr uint64) string {
 		return fmt.Sprintf("outside the stack, r10%+d", int64(addr-Stack)-int64(s.Depth())*FrameSize)
 	case Stack-addr <= GranuleSize:
 		return fmt.Sprintf("outside the stack, %d bytes below its first frame", Stack-addr)
+	case addr >= MapHandles && addr < Scratch:
+		return [...]string{"what stands for a map", "what stands for an object", "a function"}[addr/GranuleSize-MapHandles/GranuleSize] + ", no memory"
 	case g.P == nil || addr-g.Base >= GranuleSize:
 		return "no memory there"
 	}
@@ -269,6 +294,8 @@ func regionName(addr uint64) string {
 		return "the context"
 	case addr >= Data && addr < Free:
 		return "the data"
+	case addr >= Free:
+		return "the map memory"
 	}
 	return "the memory region"
 }

@@ -1,0 +1,37 @@
+// Implements filling in what wide loads stand for: addresses of maps, variables and functions.
+
+package ir
+
+import "github.com/skepbpf/skep/isa"
+
+// Resolve returns a copy of p in which value has given the wide loads other than plain ones (isa.LdImm64) what
+// they load, as Imm. Engines take it as it is.
+func (p *Program) Resolve(value func(i Index, row *isa.Row) (uint64, error)) (*Program, error) {
+	out := *p
+	copied := false
+	for i := range p.Ins {
+		row := p.Row(Index(i))
+		if row.Kind != isa.KindLoadImm || row.Op == isa.LdImm64 {
+			continue
+		}
+		v, err := value(Index(i), row)
+		if err != nil {
+			return nil, err
+		}
+		if !copied {
+			out.Ins, copied = append([]Ins(nil), p.Ins...), true
+		}
+		out.Ins[i].Imm = v
+	}
+	return &out, nil
+}
+
+// Callbacks reports whether the program takes the address of one of its functions, so that helpers may call it.
+func (p *Program) Callbacks() bool {
+	for i := range p.Ins {
+		if p.Ins[i].Op == isa.LdFunc {
+			return true
+		}
+	}
+	return false
+}
