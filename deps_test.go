@@ -30,11 +30,14 @@ internal/mem:
 internal/jit/amd64:   isa
 internal/jit:         internal/jit/amd64 internal/ir helper isa
 internal/execmem:     golang.org/x/sys/unix
+internal/diagram:
+seccomp/internal/gensyscalls:
 internal/jit/cabi:
 internal/interp:      bpfmap internal/jit internal/jit/amd64 internal/execmem internal/ir internal/mem helper spec isa
 .:                    bpfmap internal/ir internal/mem internal/interp helper progtype spec isa
 internal/kernel:      spec isa golang.org/x/sys/unix
 internal/live:        classic spec golang.org/x/net/bpf golang.org/x/sys/unix
+seccomp:              . classic internal/diagram spec isa golang.org/x/net/bpf golang.org/x/sys/unix
 filter:               . classic pcap helper internal/kernel spec isa golang.org/x/net/bpf golang.org/x/sys/unix
 internal/conformance: helper
 internal/enginetest:  internal/conformance helper asm spec isa

@@ -48,7 +48,10 @@ func NewVM(prog []bpf.RawInstruction) (*VM, error) {
 // X while X is 0; shifts by X use its low five bits. Metadata is what p says: where the kernel has no device to
 // ask for ifidx and hatype it ends the program at once with A, which p has no way to say. A nil env means the
 // zero Env. Run allocates nothing.
-func (vm *VM) Run(p *spec.Packet, env *Env) uint32 {
+func (vm *VM) Run(p *spec.Packet, env *Env) uint32 { return vm.Trace(p, env, nil) }
+
+// Trace is Run that calls visit, if it is not nil, with the number of each instruction before it runs.
+func (vm *VM) Trace(p *spec.Packet, env *Env, visit func(pc int)) uint32 {
 	if env == nil {
 		env = &zeroEnv
 	}
@@ -57,6 +60,9 @@ func (vm *VM) Run(p *spec.Packet, env *Env) uint32 {
 		m.order = binary.BigEndian
 	}
 	for pc := 0; ; pc++ {
+		if visit != nil {
+			visit(pc)
+		}
 		in := vm.prog[pc]
 		switch row := Lookup(in.Op); row.Kind {
 		case KindGoto:
