@@ -18,7 +18,8 @@ import (
 const importPolicy = `
 isa:
 internal/value:
-spec:                 isa github.com/cilium/ebpf/btf
+internal/strictjson:
+spec:                 internal/strictjson isa github.com/cilium/ebpf/btf
 asm:                  spec isa
 progtype:             spec
 bpfmap:               spec isa github.com/cilium/ebpf

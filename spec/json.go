@@ -1,4 +1,4 @@
-// Implements spec JSON, the form in which programs and maps are handed between tools: its strict reader and its writer.
+// Implements spec JSON, the form in which programs and maps are handed between tools: its reader.
 
 package spec
 
@@ -6,14 +6,12 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/skepbpf/skep/internal/strictjson"
 	"github.com/skepbpf/skep/isa"
 )
 
@@ -47,14 +45,22 @@ func IsJSON(data []byte) bool {
 // after the document are errors of type *JSONError. Programs may still be wrong in every other way; loading
 // them tells. Lists that are empty or absent become nil.
 func ParseJSON(data []byte) (*Collection, error) {
-	r := &jsonReader{data: data, starts: map[string]int{}}
-	if err := r.syntax(); err != nil {
+	c, err := parseJSON(data)
+	var e *strictjson.Error
+	if errors.As(err, &e) {
+		return nil, (*JSONError)(e)
+	}
+	return c, err
+}
+
+func parseJSON(data []byte) (*Collection, error) {
+	strict, err := strictjson.New(data)
+	if err != nil {
 		return nil, err
 	}
-	r.dec = json.NewDecoder(bytes.NewReader(data))
-	r.dec.UseNumber()
+	r := &jsonReader{strict}
 	c := &Collection{}
-	err := r.object(fields{
+	err = r.object(fields{
 		"programs":  list(r, &c.Programs, r.program),
 		"maps":      list(r, &c.Maps, func(path string) (Map, error) { return r.mapDef(path, 0) }),
 		"variables": list(r, &c.Variables, r.variable),
@@ -63,7 +69,7 @@ func ParseJSON(data []byte) (*Collection, error) {
 		return nil, err
 	}
 	if object, field, wrong := c.inconsistency(); wrong != "" {
-		return nil, r.fail(r.starts[object], join(object, field), "%s", wrong)
+		return nil, r.FailIn(object, field, wrong)
 	}
 	return c, nil
 }
@@ -78,187 +84,28 @@ func (c *Collection) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// jsonReader walks a document's tokens, which are known to be well formed.
-type jsonReader struct {
-	data   []byte
-	dec    *json.Decoder
-	starts map[string]int // offset at which the object with this path starts
-}
+// jsonReader reads the parts of spec JSON.
+type jsonReader struct{ *strictjson.Reader }
 
-// reader reads the value that comes next; path is its place in the document.
-type reader func(path string) error
+// What is read is said in the words of strictjson.
+type (
+	reader = strictjson.Value
+	fields = strictjson.Fields
+)
 
-// fields tells how to read each field of an object.
-type fields map[string]reader
-
-// syntax checks the document as JSON, so that what follows meets only whole tokens.
-func (r *jsonReader) syntax() error {
-	if at := invalidUTF8(r.data); at >= 0 {
-		return r.fail(at, "", "byte %#02x is not valid UTF-8", r.data[at])
-	}
-	var raw json.RawMessage
-	var bad *json.SyntaxError
-	if err := json.Unmarshal(r.data, &raw); errors.As(err, &bad) {
-		return r.fail(max(0, int(bad.Offset)-1), "", "%s", bad.Error())
-	} else if err != nil {
-		return r.fail(0, "", "%s", err.Error())
-	}
-	return nil
-}
-
-// invalidUTF8 returns the offset of the first byte that is not valid UTF-8, or -1.
-func invalidUTF8(data []byte) int {
-	for i := 0; i < len(data); {
-		c, n := utf8.DecodeRune(data[i:])
-		if c == utf8.RuneError && n == 1 {
-			return i
-		}
-		i += n
-	}
-	return -1
-}
-
-func (r *jsonReader) fail(at int, path, format string, args ...any) error {
-	before := r.data[:min(at, len(r.data))]
-	return &JSONError{Line: 1 + bytes.Count(before, []byte("\n")), Column: len(before) - bytes.LastIndexByte(before, '\n'),
-		Path: path, Text: fmt.Sprintf(format, args...)}
-}
-
-// peek returns the offset at which the next token starts.
-func (r *jsonReader) peek() int {
-	at := int(r.dec.InputOffset())
-	for at < len(r.data) && strings.IndexByte(" \t\r\n,:", r.data[at]) >= 0 {
-		at++
-	}
-	return at
-}
-
-// next returns the next token and the offset at which it starts.
-func (r *jsonReader) next() (json.Token, int) {
-	at := r.peek()
-	t, err := r.dec.Token()
-	if err != nil {
-		return nil, at
-	}
-	return t, at
-}
-
-// describe names the sort of a token for messages.
-func describe(t json.Token) string {
-	switch t := t.(type) {
-	case json.Delim:
-		if t == '[' {
-			return "a list"
-		}
-		return "an object"
-	case string:
-		return "a string"
-	case json.Number:
-		return "the number " + t.String()
-	case bool:
-		return strconv.FormatBool(t)
-	}
-	return "null"
-}
-
-// object reads an object with the given fields, of which the required ones must be there.
 func (r *jsonReader) object(known fields, required ...string) reader {
-	return func(path string) error {
-		t, start := r.next()
-		if t != json.Delim('{') {
-			return r.fail(start, path, "expected an object, found %s", describe(t))
-		}
-		r.starts[path] = start
-		seen := map[string]bool{}
-		for r.dec.More() {
-			t, at := r.next()
-			name, _ := t.(string)
-			read := known[name]
-			inner := join(path, name)
-			switch {
-			case read == nil:
-				return r.fail(at, path, "unknown field %q, expected one of %s", name, strings.Join(sortedNames(known), ", "))
-			case seen[name]:
-				return r.fail(at, inner, "the field is given twice")
-			}
-			seen[name] = true
-			if err := read(inner); err != nil {
-				return err
-			}
-		}
-		for _, name := range required {
-			if !seen[name] {
-				return r.fail(start, path, "the object has no field %q", name)
-			}
-		}
-		r.next()
-		return nil
-	}
+	return r.Object(known, required...)
 }
+func (r *jsonReader) str(to *string) reader                  { return r.Text(to) }
+func (r *jsonReader) boolean(to *bool) reader                { return r.Bool(to) }
+func (r *jsonReader) parsed(parse func(string) error) reader { return r.Parsed(parse) }
 
-func sortedNames(f fields) []string {
-	var names []string
-	for name := range f {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
-
-func join(path, name string) string {
-	return strings.Trim(path+"."+name, ".")
-}
-
-// list reads a list of what read returns.
 func list[T any](r *jsonReader, to *[]T, read func(path string) (T, error)) reader {
-	return func(path string) error {
-		t, at := r.next()
-		if t != json.Delim('[') {
-			return r.fail(at, path, "expected a list, found %s", describe(t))
-		}
-		for r.dec.More() {
-			v, err := read(fmt.Sprintf("%s[%d]", path, len(*to)))
-			if err != nil {
-				return err
-			}
-			*to = append(*to, v)
-		}
-		r.next()
-		return nil
-	}
+	return strictjson.List(r.Reader, to, read)
 }
 
-// str reads a string.
-func (r *jsonReader) str(to *string) reader {
-	return r.parsed(func(s string) (err error) { *to = s; return nil })
-}
-
-// boolean reads true or false.
-func (r *jsonReader) boolean(to *bool) reader {
-	return func(path string) error {
-		t, at := r.next()
-		b, ok := t.(bool)
-		if !ok {
-			return r.fail(at, path, "expected true or false, found %s", describe(t))
-		}
-		*to = b
-		return nil
-	}
-}
-
-// parsed reads a string that parse understands.
-func (r *jsonReader) parsed(parse func(string) error) reader {
-	return func(path string) error {
-		t, at := r.next()
-		s, ok := t.(string)
-		if !ok {
-			return r.fail(at, path, "expected a string, found %s", describe(t))
-		}
-		if err := parse(s); err != nil {
-			return r.fail(at, path, "%s", err.Error())
-		}
-		return nil
-	}
+func number[T uint32 | uint64 | int](r *jsonReader, to *T, limit uint64) reader {
+	return strictjson.Number(r.Reader, to, limit)
 }
 
 // hex reads bytes written as hex digits. No digits give nil.
@@ -299,21 +146,4 @@ func (r *jsonReader) insns(to *[]isa.Instruction) reader {
 		*to, err = isa.Decode(b, binary.LittleEndian)
 		return err
 	})
-}
-
-// number reads a whole number that fits T, from 0 to limit.
-func number[T uint32 | uint64 | int](r *jsonReader, to *T, limit uint64) reader {
-	return func(path string) error {
-		t, at := r.next()
-		n, ok := t.(json.Number)
-		if !ok {
-			return r.fail(at, path, "expected a number, found %s", describe(t))
-		}
-		v, err := strconv.ParseUint(n.String(), 10, 64)
-		if err != nil || v > limit {
-			return r.fail(at, path, "expected a whole number from 0 to %d, found %s", limit, n)
-		}
-		*to = T(v)
-		return nil
-	}
 }

@@ -137,19 +137,14 @@ func (r *jsonReader) mapDef(path string, depth int) (m Map, err error) {
 
 // inner reads a map's definition or null.
 func (r *jsonReader) inner(to **Map, depth int) reader {
-	return func(path string) error {
-		at := r.peek()
-		switch {
-		case r.data[at] == 'n':
-			r.next()
-			return nil
-		case depth > maxInner:
-			return r.fail(at, path, "maps stand in maps %d deep, at most %d are allowed", depth, maxInner)
+	return r.Optional(func(path string) error {
+		if depth > maxInner {
+			return r.Fail(path, "maps stand in maps %d deep, at most %d are allowed", depth, maxInner)
 		}
 		m, err := r.mapDef(path, depth)
 		*to = &m
 		return err
-	}
+	})
 }
 
 func (r *jsonReader) mapEntry(path string) (e MapEntry, err error) {
@@ -162,7 +157,7 @@ func (r *jsonReader) mapEntry(path string) (e MapEntry, err error) {
 		"map":     count(r.name(&e.Map, "a map's")),
 	}, "key")(path)
 	if err == nil && sources != 1 {
-		err = r.fail(r.starts[path], path, "expected either a value, a program or a map beside the key")
+		err = r.Fail(path, "expected either a value, a program or a map beside the key")
 	}
 	return e, err
 }

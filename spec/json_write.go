@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/skepbpf/skep/internal/strictjson"
 	"github.com/skepbpf/skep/isa"
 )
 
@@ -18,7 +19,7 @@ func (c Collection) MarshalJSON() ([]byte, error) { return c.AppendJSON(nil) }
 // AppendJSON appends what MarshalJSON returns to dst. After an error it returns dst as it was.
 func (c Collection) AppendJSON(dst []byte) ([]byte, error) {
 	if object, field, wrong := c.inconsistency(); wrong != "" {
-		return dst, fmt.Errorf("%s: %s", join(object, field), wrong)
+		return dst, fmt.Errorf("%s: %s", strictjson.Join(object, field), wrong)
 	}
 	doc := jsonDoc{Programs: []jsonProgram{}, Maps: []jsonMap{}}
 	for i := range c.Programs {
