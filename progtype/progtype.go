@@ -1,4 +1,4 @@
-// Implements the rows of program types and their look-up.
+// Implements the description of program types and their look-up.
 
 package progtype
 
@@ -6,11 +6,63 @@ import "github.com/skepbpf/skep/spec"
 
 // Type describes a program type.
 type Type struct {
-	Type    spec.ProgramType
-	Context *Layout // nil: R1 is the address of the data and R2 its length, or of a context the caller gives
-	Packet  bool    // runs on a packet
-	LdAbs   bool    // may use packet access instructions (ld_abs, ld_ind)
-	Rewrite bool    // may change the packet through pointers
+	Type spec.ProgramType
+
+	// Context is the structure that R1 points to, filled in for each run: UAPI structures, and what an embedder
+	// has declared. Given is that of types whose context comes from the caller as it is; it may be shorter than
+	// the layout. At most one of the two is there. Without either, R1 is the address of the data and R2 its length (spec.Unspec).
+	Context *Layout
+	Given   *Layout
+
+	Packet  bool // runs on a packet
+	LdAbs   bool // may use packet access instructions (ld_abs, ld_ind)
+	Rewrite bool // may change the packet through pointers
+
+	Attach  Attach   // the attach types that programs are loaded for; empty: any number, which nobody looks at
+	Returns []Return // what programs may return; nil: anything
+	Verdict []Verdict
+	BTF     bool   // made for a kernel's function or a structure's method, which BTF describes; context and results depend on it
+	Missing string // why Skep does not run programs of the type, "" if it does
+}
+
+// Layout returns the structure that R1 points to, wherever its bytes come from; nil if there is none.
+func (t *Type) Layout() *Layout {
+	if t.Context != nil {
+		return t.Context
+	}
+	return t.Given
+}
+
+// Return says what programs of some attach types may return: R0 is between Min and Max.
+type Return struct {
+	Attach   Attach
+	Min, Max int32
+}
+
+// Verdict names a result.
+type Verdict struct {
+	Value int32
+	Name  string
+}
+
+// Range returns what programs of attach type at may return; ok is false if that is anything.
+func (t *Type) Range(at spec.AttachType) (r Return, ok bool) {
+	for _, r := range t.Returns {
+		if r.Attach.Has(at) {
+			return r, r.Min <= r.Max
+		}
+	}
+	return Return{}, false
+}
+
+// VerdictName returns the name of a result, such as "XDP_PASS", or "".
+func (t *Type) VerdictName(r0 uint32) string {
+	for _, v := range t.Verdict {
+		if v.Value == int32(r0) {
+			return v.Name
+		}
+	}
+	return ""
 }
 
 // Layout describes a context structure as programs see it (the kernel's UAPI structures, linux/bpf.h).
@@ -20,19 +72,22 @@ type Layout struct {
 	Fields []Field
 }
 
-// Field is a field of a context.
+// Field is a field of a context. Where a part of a field has rules of its own there are several of the same name.
 type Field struct {
-	Name  string
-	Off   int // bytes
-	Size  int // bytes, of all elements
-	From  Source
-	Write bool // programs may change it
+	Name   string
+	Off    int // bytes
+	Size   int // bytes, of all elements
+	From   Source
+	Read   Access
+	Write  Access
+	Value  Value  // what reading yields
+	Object string // name of the structure, for Value Object
 }
 
 // Source says where a context field's value comes from.
 type Source uint8
 
-// The sources. Zero is for fields that hold zero off-kernel.
+// The sources. Zero is for fields that hold zero unless the caller says otherwise.
 const (
 	Zero Source = iota
 	Len
@@ -49,83 +104,47 @@ const (
 	DataStart
 	DataEnd
 	DataMeta
+	IngressIfIndex
+	EgressIfIndex
+	RxQueue
+	TCIndex
+	TCClassID
+	CB        // five words
+	NAPIID    // number of the receive queue's poller
+	Timestamp // nanoseconds
+	TimestampType
+	HWTimestamp // nanoseconds
+	WireLen
+	GSOSegs
+	GSOSize
+	Family     // of the packet's socket, as all that follows
+	RemoteIP4  // big endian
+	LocalIP4   // big endian
+	RemoteIP6  // big endian
+	LocalIP6   // big endian
+	RemotePort // big endian in the upper half
+	LocalPort  // host order
+	SocketRef  // pointer to the packet's socket, or 0
+	KeysRef    // pointer to the flow keys
+	IPProtocol
+	BindAny
 )
 
-// Writable reports whether a program may write size bytes at off: all of them inside one writable field.
+// Writable reports whether programs may write size bytes at off, all of them inside one field: of some attach
+// type, and in pieces of any size.
 func (l *Layout) Writable(off, size int) bool {
 	for _, f := range l.Fields {
-		if off >= f.Off && off+size <= f.Off+f.Size {
-			return f.Write
+		if f.Write.Sizes != 0 && off >= f.Off && off+size <= f.Off+f.Size {
+			return true
 		}
 	}
 	return false
 }
 
-// Find returns the row of a program type. Types without a row of their own take a context the caller gives.
+// Find returns the row of a program type. Numbers that are none get a row with neither layout nor packet.
 func Find(t spec.ProgramType) Type {
-	for _, r := range rows {
-		if r.Type == t {
-			return r
-		}
+	if int(t) < len(rows) {
+		return rows[t]
 	}
 	return Type{Type: t}
 }
-
-var rows = []Type{
-	{Type: spec.SocketFilter, Context: skBuff, Packet: true, LdAbs: true},
-	{Type: spec.SchedCLS, Context: skBuff, Packet: true, LdAbs: true, Rewrite: true},
-	{Type: spec.SchedACT, Context: skBuff, Packet: true, LdAbs: true, Rewrite: true},
-	{Type: spec.CGroupSKB, Context: skBuff, Packet: true, LdAbs: true},
-	{Type: spec.LWTIn, Context: skBuff, Packet: true},
-	{Type: spec.LWTOut, Context: skBuff, Packet: true},
-	{Type: spec.LWTXmit, Context: skBuff, Packet: true, Rewrite: true},
-	{Type: spec.XDP, Context: xdpMD, Packet: true, Rewrite: true},
-}
-
-// skBuff is struct __sk_buff.
-var skBuff = &Layout{Name: "__sk_buff", Size: 192, Fields: []Field{
-	{Name: "len", Off: 0, Size: 4, From: Len},
-	{Name: "pkt_type", Off: 4, Size: 4, From: PktType},
-	{Name: "mark", Off: 8, Size: 4, From: Mark, Write: true},
-	{Name: "queue_mapping", Off: 12, Size: 4, From: Queue},
-	{Name: "protocol", Off: 16, Size: 4, From: Protocol},
-	{Name: "vlan_present", Off: 20, Size: 4, From: VLANPresent},
-	{Name: "vlan_tci", Off: 24, Size: 4, From: VLANTCI},
-	{Name: "vlan_proto", Off: 28, Size: 4, From: VLANProto},
-	{Name: "priority", Off: 32, Size: 4, From: Priority, Write: true},
-	{Name: "ingress_ifindex", Off: 36, Size: 4, From: IfIndex},
-	{Name: "ifindex", Off: 40, Size: 4, From: IfIndex},
-	{Name: "tc_index", Off: 44, Size: 4, Write: true},
-	{Name: "cb", Off: 48, Size: 20, Write: true},
-	{Name: "hash", Off: 68, Size: 4, From: Hash},
-	{Name: "tc_classid", Off: 72, Size: 4, Write: true},
-	{Name: "data", Off: 76, Size: 4, From: DataStart},
-	{Name: "data_end", Off: 80, Size: 4, From: DataEnd},
-	{Name: "napi_id", Off: 84, Size: 4},
-	{Name: "family", Off: 88, Size: 4},
-	{Name: "remote_ip4", Off: 92, Size: 4},
-	{Name: "local_ip4", Off: 96, Size: 4},
-	{Name: "remote_ip6", Off: 100, Size: 16},
-	{Name: "local_ip6", Off: 116, Size: 16},
-	{Name: "remote_port", Off: 132, Size: 4},
-	{Name: "local_port", Off: 136, Size: 4},
-	{Name: "data_meta", Off: 140, Size: 4, From: DataMeta},
-	{Name: "flow_keys", Off: 144, Size: 8},
-	{Name: "tstamp", Off: 152, Size: 8, Write: true},
-	{Name: "wire_len", Off: 160, Size: 4, From: Len},
-	{Name: "gso_segs", Off: 164, Size: 4},
-	{Name: "sk", Off: 168, Size: 8},
-	{Name: "gso_size", Off: 176, Size: 4},
-	{Name: "tstamp_type", Off: 180, Size: 1},
-	{Name: "hwtstamp", Off: 184, Size: 8},
-}}
-
-// xdpMD is struct xdp_md.
-var xdpMD = &Layout{Name: "xdp_md", Size: 24, Fields: []Field{
-	{Name: "data", Off: 0, Size: 4, From: DataStart},
-	{Name: "data_end", Off: 4, Size: 4, From: DataEnd},
-	{Name: "data_meta", Off: 8, Size: 4, From: DataMeta},
-	{Name: "ingress_ifindex", Off: 12, Size: 4, From: IfIndex},
-	{Name: "rx_queue_index", Off: 16, Size: 4, From: Queue},
-	{Name: "egress_ifindex", Off: 20, Size: 4},
-}}
