@@ -23,6 +23,8 @@ spec:                 internal/strictjson isa github.com/cilium/ebpf/btf
 asm:                  spec isa
 progtype:             spec
 bpfmap:               spec isa github.com/cilium/ebpf
+bpfmap/ringbuf:       bpfmap spec github.com/cilium/ebpf
+bpfmap/perf:          bpfmap spec github.com/cilium/ebpf
 helper:               bpfmap spec
 classic:              spec isa helper golang.org/x/net/bpf
 pcap:                 classic spec golang.org/x/net/bpf

@@ -1,0 +1,176 @@
+// Implements the rules for definitions: what the kernel accepts, in one table.
+
+package bpfmap
+
+import (
+	"fmt"
+
+	"github.com/skepbpf/skep/spec"
+)
+
+// Map flags, as the kernel's UAPI has them.
+const (
+	flagNoPrealloc    = 1 << 0
+	flagNoCommonLRU   = 1 << 1
+	flagNUMANode      = 1 << 2
+	flagRdonly        = 1 << 3
+	flagWronly        = 1 << 4
+	flagStackBuildID  = 1 << 5
+	flagZeroSeed      = 1 << 6
+	flagRdonlyProg    = 1 << 7
+	flagWronlyProg    = 1 << 8
+	flagClone         = 1 << 9
+	flagMMapable      = 1 << 10
+	flagPreserveElems = 1 << 11
+	flagInnerMap      = 1 << 12
+
+	flagsAccess = flagRdonly | flagWronly | flagRdonlyProg | flagWronlyProg
+	flagsHash   = flagNoPrealloc | flagNoCommonLRU | flagNUMANode | flagsAccess | flagZeroSeed
+)
+
+// Limits of the kernel (KMALLOC_MAX_SIZE, PCPU_MIN_UNIT_SIZE, PERF_MAX_STACK_DEPTH, NR_CPUS as usually built).
+const (
+	maxValue       = 1 << 22
+	maxHashElement = maxValue - 48
+	maxPerCPUValue = 32 << 10
+	maxStackDepth  = 127
+	maxCPUs        = 8192
+	pageSize       = 4096
+)
+
+// anySize stands for sizes that only have to be above 0.
+const anySize = -1
+
+// rule says what a definition of a type must be like.
+type rule struct {
+	make    func(m *Local, o *Options) impl
+	flags   uint32 // allowed ones
+	must    uint32 // required ones
+	key     int    // bytes, or anySize
+	values  []int  // sizes in bytes, or anySize
+	entries bool   // whether max_entries has to be above 0
+	check   func(def *spec.Map) (Errno, string)
+}
+
+var (
+	anyValue  = []int{anySize}
+	fdValue   = []int{4}
+	noValue   = []int{0}
+	portValue = []int{4, 8}
+)
+
+// rules has a row for each type. It is filled in by an init function, since the makers refer to it.
+var rules map[spec.MapType]rule
+
+func init() {
+	rules = map[spec.MapType]rule{
+		spec.Array:          {newArray, flagNUMANode | flagMMapable | flagsAccess | flagInnerMap, 0, 4, anyValue, true, checkArray},
+		spec.PerCPUArray:    {newPerCPUArray, flagNUMANode | flagsAccess, 0, 4, anyValue, true, checkPerCPU},
+		spec.Hash:           {newHash, flagsHash &^ flagNoCommonLRU, 0, anySize, anyValue, true, checkHash},
+		spec.PerCPUHash:     {newHash, flagsHash &^ flagNoCommonLRU &^ flagNUMANode, 0, anySize, anyValue, true, checkHash},
+		spec.LRUHash:        {newHash, flagsHash, 0, anySize, anyValue, true, checkHash},
+		spec.LRUPerCPUHash:  {newHash, flagsHash &^ flagNUMANode, 0, anySize, anyValue, true, checkHash},
+		spec.ProgArray:      {newProgArray, flagNUMANode | flagsAccess, 0, 4, fdValue, true, nil},
+		spec.ArrayOfMaps:    {newArrayOfMaps, flagNUMANode | flagsAccess, 0, 4, fdValue, true, checkOuter},
+		spec.HashOfMaps:     {newHashOfMaps, flagsHash &^ flagNoCommonLRU, 0, anySize, fdValue, true, checkOuter},
+		spec.PerfEventArray: {newEventArray, flagNUMANode | flagsAccess | flagPreserveElems, 0, 4, fdValue, true, nil},
+		spec.CGroupArray:    {newCGroupArray, flagNUMANode | flagsAccess, 0, 4, fdValue, true, nil},
+		spec.RingBuf:        {newRingBuf, flagNUMANode, 0, 0, noValue, true, checkRing},
+	}
+}
+
+// checkDefinition returns why the kernel would not create a map, or nil.
+func checkDefinition(def *spec.Map) error {
+	r, ok := rules[def.Type]
+	if !ok {
+		return fmt.Errorf("maps of type %s are not supported: %w", def.Type, EINVAL)
+	}
+	sizes := "a size above 0"
+	if r.values[0] != anySize {
+		sizes = fmt.Sprint(r.values)
+	}
+	switch f := def.Flags; {
+	case f&^r.flags != 0:
+		return fmt.Errorf("the flags %#x are not allowed for type %s: %w", f&^r.flags, def.Type, EINVAL)
+	case f&r.must != r.must:
+		return fmt.Errorf("type %s needs the flags %#x: %w", def.Type, r.must, EINVAL)
+	case f&flagRdonly != 0 && f&flagWronly != 0, f&flagRdonlyProg != 0 && f&flagWronlyProg != 0:
+		return fmt.Errorf("the map can be neither read nor written (flags %#x): %w", f, EINVAL)
+	case r.entries && def.MaxEntries == 0:
+		return fmt.Errorf("max_entries is 0: %w", EINVAL)
+	case !r.entries && def.MaxEntries != 0:
+		return fmt.Errorf("max_entries is %d and must be 0 for type %s: %w", def.MaxEntries, def.Type, EINVAL)
+	case !sizeIn([]int{r.key}, def.KeySize):
+		return fmt.Errorf("the key size %d is wrong for type %s, which wants %d (-1: any above 0): %w", def.KeySize, def.Type, r.key, EINVAL)
+	case !sizeIn(r.values, def.ValueSize):
+		return fmt.Errorf("the value size %d is wrong for type %s, which wants %s: %w", def.ValueSize, def.Type, sizes, EINVAL)
+	}
+	if r.check != nil {
+		if e, why := r.check(def); e != 0 {
+			return fmt.Errorf("%s: %w", why, e)
+		}
+	}
+	return nil
+}
+
+func sizeIn(allowed []int, size uint32) bool {
+	for _, a := range allowed {
+		if a == anySize && size > 0 || a == int(size) {
+			return true
+		}
+	}
+	return false
+}
+
+func checkArray(def *spec.Map) (Errno, string) {
+	if def.ValueSize > 1<<31-1 {
+		return E2BIG, fmt.Sprintf("the value size %d is too large", def.ValueSize)
+	}
+	return 0, ""
+}
+
+func checkPerCPU(def *spec.Map) (Errno, string) {
+	if round8(def.ValueSize) > maxPerCPUValue {
+		return E2BIG, fmt.Sprintf("the value size %d is too large for a per-CPU map, whose values have at most %d bytes", def.ValueSize, maxPerCPUValue)
+	}
+	return 0, ""
+}
+
+func checkHash(def *spec.Map) (Errno, string) {
+	lru := def.Type == spec.LRUHash || def.Type == spec.LRUPerCPUHash
+	switch {
+	case lru && def.Flags&flagNoPrealloc != 0:
+		return ENOTSUPP, "an LRU map cannot have BPF_F_NO_PREALLOC"
+	case uint64(def.KeySize)+uint64(def.ValueSize) >= maxHashElement:
+		return E2BIG, fmt.Sprintf("key and value have %d bytes, at most %d are allowed", uint64(def.KeySize)+uint64(def.ValueSize), maxHashElement-1)
+	case def.MaxEntries > 1<<31:
+		return E2BIG, fmt.Sprintf("max_entries is %d, at most %d are allowed", def.MaxEntries, uint32(1)<<31)
+	case perCPU(def.Type):
+		return checkPerCPU(def)
+	}
+	return 0, ""
+}
+
+func checkRing(def *spec.Map) (Errno, string) {
+	if n := def.MaxEntries; n&(n-1) != 0 || n%pageSize != 0 {
+		return EINVAL, fmt.Sprintf("the size %d is no power of two or no multiple of the page size, %d", n, pageSize)
+	}
+	return 0, ""
+}
+
+// checkOuter checks the definition of the maps in a map.
+func checkOuter(def *spec.Map) (Errno, string) {
+	in := def.Inner
+	switch {
+	case in == nil:
+		return EBADF, "there is no definition of the inner maps"
+	case in.Inner != nil || in.Type == spec.ArrayOfMaps || in.Type == spec.HashOfMaps:
+		return EINVAL, "maps in maps in maps are not allowed"
+	case in.Type == spec.ProgArray:
+		return ENOTSUPP, "a map cannot hold a prog_array"
+	}
+	if err := checkDefinition(in); err != nil {
+		return EINVAL, "inner map: " + err.Error()
+	}
+	return 0, ""
+}
