@@ -65,7 +65,10 @@ func (v Value) String() string { return valueNames[v] }
 // Access returns the field, if there is one, that programs of attach type at may read or, with write, change by
 // size bytes (1, 2, 4 or 8) at off, and what the rule is.
 func (l *Layout) Access(at spec.AttachType, off, size int, write bool) (*Field, Access) {
-	if off < 0 || off%size != 0 {
+	switch {
+	case l.Memory && off >= 0 && off+size <= l.Size:
+		return l.Field(off), bytes
+	case l.Memory || off < 0 || off%size != 0:
 		return nil, Access{}
 	}
 	for i := range l.Fields {

@@ -41,9 +41,9 @@ type loadAttr struct {
 	_                   [16]byte
 	_                   uint32
 	attachType          uint32
-	_                   [6]uint32 // BTF of the program
+	_                   [9]uint32 // BTF of the program
 	attachBTFID         uint32
-	_                   [9]uint32
+	_                   [8]uint32
 }
 
 func newAsker(t testing.TB) *asker {

@@ -18,8 +18,9 @@ type Type struct {
 	LdAbs   bool // may use packet access instructions (ld_abs, ld_ind)
 	Rewrite bool // may change the packet through pointers
 
-	Attach  Attach   // the attach types that programs are loaded for; empty: any number, which nobody looks at
-	Returns []Return // what programs may return; nil: anything
+	Attach  Attach          // the attach types that programs are loaded for; empty: any number, which nobody looks at
+	Default spec.AttachType // what attach type 0 stands for
+	Returns []Return        // what programs may return; nil: anything
 	Verdict []Verdict
 	BTF     bool   // made for a kernel's function or a structure's method, which BTF describes; context and results depend on it
 	Missing string // why Skep does not run programs of the type, "" if it does
@@ -70,6 +71,7 @@ type Layout struct {
 	Name   string
 	Size   int // bytes
 	Fields []Field
+	Memory bool // plain memory: every access inside is allowed, aligned or not, across fields too
 }
 
 // Field is a field of a context. Where a part of a field has rules of its own there are several of the same name.

@@ -59,7 +59,7 @@ var TCPSock = words("bpf_tcp_sock", []string{"snd_cwnd", "srtt_us", "rtt_min", "
 	"dsack_dups", "delivered", "delivered_ce", "icsk_retransmits"})
 
 // Keys is struct bpf_flow_keys, which programs read and write.
-var Keys = &Layout{Name: "bpf_flow_keys", Size: 56, Fields: []Field{
+var Keys = &Layout{Name: "bpf_flow_keys", Size: 56, Memory: true, Fields: []Field{
 	{Name: "nhoff", Off: 0, Size: 2}, {Name: "thoff", Off: 2, Size: 2}, {Name: "addr_proto", Off: 4, Size: 2},
 	{Name: "is_frag", Off: 6, Size: 1}, {Name: "is_first_frag", Off: 7, Size: 1}, {Name: "is_encap", Off: 8, Size: 1},
 	{Name: "ip_proto", Off: 9, Size: 1}, {Name: "n_proto", Off: 10, Size: 2}, {Name: "sport", Off: 12, Size: 2},

@@ -2,11 +2,16 @@ package progtype_test
 
 import (
 	"regexp"
+	"runtime"
+	"strings"
 	"testing"
 
+	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/progtype"
 	"github.com/skepbpf/skep/spec"
+
+	"golang.org/x/sys/unix"
 )
 
 var (
@@ -166,4 +171,112 @@ func TestKernelPacket(t *testing.T) {
 			t.Errorf("%s, %s: changing the packet: kernel %v, table %v: %s", typ.Type, at, got, typ.Rewrite, why)
 		}
 	})
+}
+
+// lacking are helpers that a kernel may be built or booted without.
+var lacking = map[string]bool{"override_return": true, "probe_write_user": true}
+
+// TestKernelHelpers asks the kernel which helpers programs of each type may call.
+func TestKernelHelpers(t *testing.T) {
+	a := newAsker(t)
+	asked := 0
+	for n := spec.SocketFilter; n <= spec.Netfilter; n++ {
+		typ := progtype.Find(n)
+		for at := spec.AttachType(0); at < spec.AttachTypes && !notHere[n]; at++ {
+			if !typ.Attach.Has(at) || testing.Short() && typ.Attach == 0 && at > 2 {
+				continue
+			}
+			for id := int32(1); ; id++ {
+				name, ok := helper.Name(id)
+				if !ok {
+					break
+				}
+				_, want := typ.MayCall(name, at)
+				asked++
+				if got := a.mayCall(n, at, id, result(&typ, at)); got != want && !lacking[name] {
+					t.Errorf("%s, %s: %s: kernel says %v, table %v", n, at, name, got, want)
+				}
+			}
+		}
+	}
+	t.Logf("%d calls asked about", asked)
+}
+
+// mayCall reports whether the kernel lets programs call a helper, whatever it thinks of the arguments.
+func (a *asker) mayCall(n spec.ProgramType, at spec.AttachType, id int32, ret isa.Instruction) bool {
+	ok, log := a.load(n, at, 1, isa.Call.Make(0, 0, 0, id), ret, exit)
+	return ok || !strings.Contains(log, "cannot use helper") && !strings.Contains(log, "unknown func")
+}
+
+// TestKernelPrivileges asks the kernel what helpers that all types have take, with fewer rights.
+func TestKernelPrivileges(t *testing.T) {
+	a := newAsker(t)
+	done := make(chan bool)
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // and never unlock, so that the thread ends with its rights
+		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var caps [2]unix.CapUserData
+		for _, c := range []int{unix.CAP_BPF, unix.CAP_NET_ADMIN} {
+			caps[c/32].Effective |= 1 << (c % 32)
+			caps[c/32].Permitted |= 1 << (c % 32)
+		}
+		if err := unix.Capset(&header, &caps[0]); err != nil {
+			t.Log(err)
+			return
+		}
+		for _, n := range []spec.ProgramType{spec.SocketFilter, spec.XDP, spec.SchedCLS, spec.CGroupSockAddr, spec.SkMsg} {
+			typ := progtype.Find(n)
+			at := spec.AttachType(0)
+			for !typ.Attach.Has(at) {
+				at++
+			}
+			for id := int32(1); ; id++ {
+				name, ok := helper.Name(id)
+				if !ok {
+					break
+				}
+				need, want := typ.MayCall(name, at)
+				want = want && need != progtype.CapPerfmon
+				if got := a.mayCall(n, at, id, result(&typ, at)); got != want && !lacking[name] {
+					t.Errorf("%s, %s without CAP_PERFMON: %s: kernel says %v, table %v", n, at, name, got, want)
+				}
+			}
+		}
+	}()
+	<-done
+}
+
+// TestKernelSockets asks the kernel what programs may do with the structures that contexts and helpers lead to.
+func TestKernelSockets(t *testing.T) {
+	a := newAsker(t)
+	asked := 0
+	const skOff, fullsock, tcpSock = 168, 95, 96
+	ret := isa.Mov64Imm.Make(0, 0, 0, 1)
+	sk := []isa.Instruction{ret, loads[8].Make(6, 1, skOff, 0), isa.JNe64Imm.Make(6, 0, 1, 0), exit}
+	via := func(id int32) []isa.Instruction {
+		return append(sk[:len(sk):len(sk)], isa.Mov64Reg.Make(1, 6, 0, 0), isa.Call.Make(0, 0, 0, id), isa.Mov64Reg.Make(6, 0, 0, 0),
+			ret, isa.JNe64Imm.Make(6, 0, 1, 0), exit)
+	}
+	keys := []isa.Instruction{ret, loads[8].Make(6, 1, 144, 0)}
+	for _, c := range []struct {
+		layout *progtype.Layout
+		typ    spec.ProgramType
+		code   []isa.Instruction
+	}{{progtype.CommonSock, spec.CGroupSKB, sk}, {progtype.Sock, spec.CGroupSKB, via(fullsock)}, {progtype.TCPSock, spec.CGroupSKB, via(tcpSock)},
+		{progtype.Keys, spec.FlowDissector, keys}} {
+		for off := range c.layout.Size + 16 {
+			for _, size := range []int{1, 2, 4, 8} {
+				for write, access := range map[bool]isa.Instruction{false: loads[size].Make(0, 6, int16(off), 0), true: stores[size].Make(6, 0, int16(off), 0)} {
+					f, _ := c.layout.Access(0, off, size, write)
+					code := append(c.code[:len(c.code):len(c.code)], access, ret, exit)
+					asked++
+					if got, why := a.load(c.typ, 0, 1, code...); got != (f != nil) {
+						t.Errorf("%s: %d bytes at %d, write %v: kernel says %v, table %v: %s", c.layout.Name, size, off, write, got, f, why)
+					}
+				}
+			}
+		}
+	}
+	t.Logf("%d accesses asked about", asked)
 }

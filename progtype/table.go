@@ -18,7 +18,7 @@ var rows = [...]Type{
 	spec.XDP:            {Context: xdpMD, Packet: true, Rewrite: true, Verdict: xdpVerdicts},
 	spec.PerfEvent:      {Given: perfEvent},
 	spec.CGroupSKB:      {Context: skbCGroup, Packet: true, Attach: inetSKB, Returns: skbReturns},
-	spec.CGroupSock:     {Context: SockOfCGroup, Attach: sockAttach, Returns: zeroOrOne},
+	spec.CGroupSock:     {Context: SockOfCGroup, Attach: sockAttach, Default: spec.AttachCGroupInetSockCreate, Returns: zeroOrOne},
 	spec.LWTIn:          {Context: skbLWT, Packet: true, Verdict: lwtVerdicts},
 	spec.LWTOut:         {Context: skbLWT, Packet: true, Verdict: lwtVerdicts},
 	spec.LWTXmit:        {Context: skbLWT, Packet: true, Rewrite: true, Verdict: lwtVerdicts},
@@ -30,7 +30,7 @@ var rows = [...]Type{
 	spec.CGroupSockAddr: {Context: sockAddr, Attach: inet4 | inet6 | unixSock, Returns: addrReturns},
 	spec.LWTSeg6Local:   {Context: skbLWT, Packet: true, Verdict: lwtVerdicts},
 	spec.LircMode2:      {Given: lircMode2},
-	spec.SkReuseport:    {Context: skReuseport, Packet: true, Attach: reuseport, Verdict: skVerdicts},
+	spec.SkReuseport:    {Context: skReuseport, Packet: true, Attach: reuseport, Default: spec.AttachSkReuseportSelect, Verdict: skVerdicts},
 	spec.FlowDissector:  {Context: skbFlow, Packet: true, Verdict: flowVerdicts},
 	spec.CGroupSysctl:   {Context: sysctl, Returns: zeroOrOne},
 
