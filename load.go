@@ -119,6 +119,9 @@ func (prog *Program) load(p *spec.Program) error {
 	if err := prog.resolveMaps(source); err != nil {
 		return err
 	}
+	if err := prog.resolveExterns(source, helpers); err != nil {
+		return err
+	}
 	if err := link(source, helpers, set); err != nil {
 		return err
 	}
@@ -235,6 +238,9 @@ func (prog *Program) checkType() error {
 	return nil
 }
 
+// firstKfunc is the first of the numbers that kernel functions get, above those of helpers.
+const firstKfunc = 0x100000
+
 // helperTable joins the standard helpers with a program's own.
 func helperTable(own []helper.Helper) (map[int32]*helper.Helper, error) {
 	all := helper.Table()
@@ -242,12 +248,23 @@ func helperTable(own []helper.Helper) (map[int32]*helper.Helper, error) {
 	all = append(all, own...)
 	m := make(map[int32]*helper.Helper, len(all))
 	var errs []error
+	byName := map[string]int32{}
 	for i := range all {
+		h := &all[i]
 		if i >= standard {
-			errs = append(errs, all[i].Check())
+			errs = append(errs, h.Check())
 		}
-		m[all[i].ID] = &all[i]
+		if h.Kfunc {
+			id, ok := byName[h.Name]
+			if !ok {
+				id = firstKfunc + int32(len(byName))
+				byName[h.Name] = id
+			}
+			h.ID = id
+		}
+		m[h.ID] = h
 	}
+	m[missingKfunc] = &missing
 	return m, errors.Join(errs...)
 }
 
@@ -256,16 +273,34 @@ func resolveCalls(p *spec.Program, helpers map[int32]*helper.Helper) (*spec.Prog
 	out := *p
 	out.Insns = slices.Clone(p.Insns)
 	out.Lines = slices.Clone(p.Lines)
+	out.Maps = slices.Clone(p.Maps)
 	byName := make(map[string]int32, len(helpers))
+	kfuncs := make(map[string]int32)
 	for id, h := range helpers {
-		byName[h.Name] = id
+		if h.Kfunc {
+			kfuncs[h.Name] = id
+		} else {
+			byName[h.Name] = id
+		}
 	}
 	for _, c := range p.Calls {
 		if c.Insn < 0 || c.Insn >= len(out.Insns) {
 			return nil, fmt.Errorf("call of %q at instruction %d, which is outside the program", c.Helper, c.Insn)
 		}
-		if row, err := isa.Linux.Lookup(out.Insns, c.Insn); err != nil || row.Op != isa.Call {
-			return nil, fmt.Errorf("%w: instruction %d calls the kernel function %q", ErrNotSupported, c.Insn, c.Helper)
+		row, err := isa.Linux.Lookup(out.Insns, c.Insn)
+		if err == nil && row.Op == isa.CallKfunc {
+			id, ok := kfuncs[c.Helper]
+			if !ok && !c.Weak {
+				return nil, fmt.Errorf("%w: instruction %d calls the kernel function %q, which is not among the helpers (Options.Helpers)", ErrNotSupported, c.Insn, c.Helper)
+			}
+			if !ok {
+				id = missingKfunc
+			}
+			out.Insns[c.Insn] = isa.Linux.Row(isa.Call).Make(0, 0, 0, id)
+			continue
+		}
+		if err != nil || row.Op != isa.Call {
+			return nil, fmt.Errorf("instruction %d names the function %q and is no call", c.Insn, c.Helper)
 		}
 		id, ok := byName[c.Helper]
 		if !ok {

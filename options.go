@@ -39,6 +39,10 @@ type Options struct {
 	// Maps are the maps that the program can name. Programs loaded with the same maps share them.
 	Maps map[string]*bpfmap.Local
 
+	// Externs is the memory of variables of the kernel that programs may read, by name. Other variables are an
+	// error, but for weak ones, whose address is zero.
+	Externs map[string][]byte
+
 	Helpers []helper.Helper // helpers to add to the standard table, or to put in the place of some
 	Env     *helper.Env     // clock, randomness and processor that helpers see; nil: the real ones
 	Value   any             // handed to helpers as Call.Value

@@ -36,6 +36,7 @@ type Helper struct {
 	Locks         bool           // takes the lock that it gets
 	Unlocks       bool           // gives it back
 	Kfunc         bool           // a kernel function, which programs call by name
+	Inline        Inline         // what machine code may do in place of the call
 
 	Func Func
 
@@ -52,6 +53,18 @@ type Helper struct {
 	// programs may run. This is for assembly (TEXT symbols with NOSPLIT); compiled Go does not qualify.
 	Native uintptr
 }
+
+// Inline is what the JIT knows to do by itself instead of calling a helper. It must be the same.
+type Inline uint8
+
+// The helpers that the JIT knows.
+const (
+	NoInline     Inline = iota
+	InlineLookup        // map_lookup_elem
+	InlineUpdate        // map_update_elem
+	InlineDelete        // map_delete_elem
+	InlineCPU           // get_smp_processor_id
+)
 
 // CallbackArg is the kind of what a helper passes to a function that it calls.
 type CallbackArg uint8

@@ -16,10 +16,11 @@ var cpus = make([]struct {
 
 // takeCPU finds a processor that no other run has, last if that is free. Where all are taken for long, which only
 // happens when runs wait for others inside helpers, it shares last; then shared is true.
-func takeCPU(last int) (cpu int, shared bool) {
+func takeCPU(last, count int) (cpu int, shared bool) {
+	count = min(count, len(cpus))
 	for try := 0; try < 2000; try++ {
-		for i := range cpus {
-			c := (last + i) % len(cpus)
+		for i := range count {
+			c := (last + i) % count
 			if !cpus[c].taken.Load() && cpus[c].taken.CompareAndSwap(false, true) {
 				return c, false
 			}
@@ -30,16 +31,21 @@ func takeCPU(last int) (cpu int, shared bool) {
 			time.Sleep(20 * time.Microsecond)
 		}
 	}
-	return last, true
+	return last % count, true
 }
 
 // AcquireCPU gives the machine a processor for its next runs, if its program needs one to itself. ReleaseCPU gives
 // it back.
 func (m *Machine) AcquireCPU() (taken bool) {
-	if !m.code.world.perCPU {
+	count := m.code.world.cpus
+	if count == 0 {
 		return false
 	}
-	cpu, shared := takeCPU(m.cpu)
+	if env := m.Call.Env; env.CPU != nil {
+		m.cpu = int(env.CPU()) % count
+		return false
+	}
+	cpu, shared := takeCPU(m.cpu, count)
 	m.cpu = cpu
 	return !shared
 }

@@ -63,6 +63,7 @@ var layout = func() *amd64.Layout {
 		Regs:   int32(unsafe.Offsetof(m.r)),
 		Resume: int32(unsafe.Offsetof(m.resume)),
 		Budget: int32(unsafe.Offsetof(m.budget)),
+		CPU:    int32(unsafe.Offsetof(m.cpu)),
 
 		Context:    int32(unsafe.Offsetof(m.CtxAddr)),
 		ContextPtr: ptr(mem.Context),
@@ -92,6 +93,7 @@ func guestOptions(p *ir.Program, opts Options) jit.GuestOptions {
 	o := jit.GuestOptions{Layout: layout, Context: opts.Context, OpSize: int32(opSize), Frames: mem.Frames,
 		Trusted: opts.Trusted, Metered: !opts.Trusted && !opts.batch, Batch: opts.batch, Clear: opts.clear, Lengths: opts.Lengths,
 		ContextSize: int32(opts.ContextSize), DataWritable: opts.DataWritable, GoCalls: true}
+	o.Lookup, o.Map = opts.lookups(p)
 	if opts.Loose {
 		o.Zero = zeroed(p, opts.Entry)
 		o.Tidy = true

@@ -161,7 +161,7 @@ func (m *Machine) Object(handle uint64) any {
 
 // CPU implements helper.Run.
 func (m *Machine) CPU() int {
-	if env := m.Call.Env; env != nil && env.CPU != nil {
+	if env := m.Call.Env; m.world.cpus == 0 && env.CPU != nil {
 		return int(env.CPU())
 	}
 	return m.cpu

@@ -22,7 +22,7 @@ type World struct {
 	maps   []*bpfmap.Local
 	addrs  []uint32 // of the memory of each, 0 if it has none
 	next   uint32   // the first free address, 0 for mem.Free
-	perCPU bool
+	cpus   int      // how many processors per-CPU maps know, 0 if there are no such maps
 }
 
 // Add gives a map its place and returns its number.
@@ -34,7 +34,9 @@ func (w *World) Add(m *bpfmap.Local) (int, error) {
 	w.next = next
 	switch m.Spec().Type {
 	case spec.PerCPUArray, spec.PerCPUHash, spec.LRUPerCPUHash, spec.PerCPUCGroupStorage:
-		w.perCPU = true
+		if w.cpus == 0 || m.CPUs() < w.cpus {
+			w.cpus = m.CPUs()
+		}
 	}
 	w.maps, w.addrs = append(w.maps, m), append(w.addrs, addr)
 	return len(w.maps) - 1, nil

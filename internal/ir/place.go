@@ -20,12 +20,14 @@ const (
 	OnStack
 	// InContext is the address of the context plus an offset, for certain.
 	InContext
+	// Loaded is what the wide load at instruction Off has loaded, for certain.
+	Loaded
 )
 
 // Place is what is known about the value of a register.
 type Place struct {
 	Kind PlaceKind
-	Off  int32 // of OnStack and InContext
+	Off  int32 // of OnStack and InContext, bytes; of Loaded an Index
 }
 
 // State is what is known about all registers at some point.
@@ -119,7 +121,7 @@ func (p Place) moved() Place {
 	switch p.Kind {
 	case OnStack:
 		p.Kind = NearStack
-	case InContext:
+	case InContext, Loaded:
 		p.Kind = Elsewhere
 	}
 	return Place{Kind: p.Kind}
@@ -140,6 +142,9 @@ func (a *Places) Step(i Index, s *State) {
 	}
 	if row.Kind == isa.KindCall && row.Op != isa.CallLocal {
 		s[isa.R0].Kind = Elsewhere
+	}
+	if row.Kind == isa.KindLoadImm && row.Op != isa.LdImm64 {
+		s[in.Dst] = Place{Loaded, int32(i)}
 	}
 	if row.Kind != isa.KindALU || row.Width != 64 {
 		return
@@ -171,8 +176,11 @@ func (a *Places) Step(i Index, s *State) {
 
 // plus moves a place by a constant.
 func (p Place) plus(n int64) Place {
-	if p.Kind <= NearStack {
+	switch {
+	case p.Kind <= NearStack:
 		return p
+	case p.Kind == Loaded:
+		return p.moved()
 	}
 	off := int64(p.Off) + n
 	if n < -maxPlaceOff || n > maxPlaceOff || off < -maxPlaceOff || off > maxPlaceOff {

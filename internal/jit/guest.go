@@ -39,6 +39,10 @@ type GuestOptions struct {
 	// none. With Tidy, R1 to R5 are zero after such calls, since the program may look.
 	Native func(ir.Index) uint64
 	Tidy   bool
+	// Map returns where the map lies that the wide load at an instruction loads, or nil if look-ups in it are to be
+	// calls. Lookup tells of a call that it is a look-up in the map that R1 stands for, with the key at R2. Either may be nil.
+	Map    func(load ir.Index) *amd64.ArrayMap
+	Lookup func(call ir.Index) bool
 	// Moves tells of a call that pointers to the packet are void behind it; nil: of none.
 	Moves func(ir.Index) bool
 	// GoCalls tells that whoever enters the code can call helpers.

@@ -368,6 +368,9 @@ func (g *guest) call(i ir.Index, in *ir.Ins, row *isa.Row) {
 		g.out.Behind[i] = uint32(g.code.Len())
 		return
 	}
+	if g.lookup(i, row) {
+		return
+	}
 	if addr := g.native(row, i); addr != 0 {
 		g.asm.CallNative(addr, g.o.Trusted)
 		for r := isa.R1; r <= isa.R5 && g.o.Tidy; r++ {

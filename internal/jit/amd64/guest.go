@@ -26,6 +26,7 @@ type Layout struct {
 	Regs   int32 // R0 to R10
 	Resume int32 // address at which to go on
 	Budget int32 // of may_goto, 64 bits
+	CPU    int32 // number of the processor, 64 bits
 
 	Context    int32    // guest address of the context, 64 bits
 	ContextPtr int32    // where it is

@@ -1,0 +1,172 @@
+// Implements collections: programs and the maps they share, made together.
+
+package skep
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/skepbpf/skep/bpfmap"
+	"github.com/skepbpf/skep/spec"
+)
+
+// Collection is what one file holds, live: programs, the maps they share, and the global variables in them.
+type Collection struct {
+	Programs  map[string]*Program
+	Maps      map[string]*bpfmap.Local
+	Variables map[string]*Variable
+}
+
+// CollectionOptions says how to make a collection. The zero value, and nil, make it with everything in it.
+type CollectionOptions struct {
+	// Programs is how to load each program. Its Maps take the places of maps of the same name: they must have
+	// the same type, and key and value of the same sizes.
+	Programs Options
+	// Maps is how to make maps. Names of programs in a prog_array are those of the collection.
+	Maps bpfmap.Options
+
+	// Only lists the programs to load; empty: all. Maps are all made.
+	Only []string
+	// SkipUnsupported leaves out programs that need something that this version or machine lacks, rather than
+	// fail. Skipped, if not nil, gets the reasons.
+	SkipUnsupported bool
+	Skipped         map[string]error
+}
+
+// NewCollectionFromSpec makes the maps of c and loads its programs. The error names the map or program at fault;
+// see Load for programs. c may change afterwards.
+func NewCollectionFromSpec(c *spec.Collection, opts *CollectionOptions) (*Collection, error) {
+	if opts == nil {
+		opts = &CollectionOptions{}
+	}
+	b := &builder{spec: c, opts: opts, world: newWorld(), out: &Collection{
+		Programs: map[string]*Program{}, Maps: map[string]*bpfmap.Local{}, Variables: map[string]*Variable{}}}
+	for _, step := range []func() error{b.makeMaps, b.loadPrograms, b.fillProgArrays, b.variables} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	return b.out, nil
+}
+
+// builder makes a collection.
+type builder struct {
+	spec  *spec.Collection
+	opts  *CollectionOptions
+	world *world
+	out   *Collection
+}
+
+func (b *builder) makeMaps() error {
+	for i := range b.spec.Maps {
+		def := &b.spec.Maps[i]
+		if _, ok := b.out.Maps[def.Name]; ok {
+			return fmt.Errorf("map %q is there twice", def.Name)
+		}
+		m := b.opts.Programs.Maps[def.Name]
+		if m != nil {
+			if err := sameShape(def, m.Spec()); err != nil {
+				return err
+			}
+		} else {
+			var err error
+			if m, err = b.makeMap(def); err != nil {
+				return err
+			}
+		}
+		if _, err := b.world.add(def.Name, m); err != nil {
+			return err
+		}
+		b.out.Maps[def.Name] = m
+	}
+	return nil
+}
+
+// makeMap makes a map with its contents, but for programs, which are not loaded yet.
+func (b *builder) makeMap(def *spec.Map) (*bpfmap.Local, error) {
+	own := *def
+	own.Contents = slices.DeleteFunc(slices.Clone(def.Contents), func(e spec.MapEntry) bool { return e.Program != "" })
+	opts := b.opts.Maps
+	return bpfmap.New(&own, &opts)
+}
+
+// sameShape checks that a map can take the place of another.
+func sameShape(want, have *spec.Map) error {
+	if want.Type != have.Type || want.KeySize != have.KeySize || want.ValueSize != have.ValueSize {
+		return fmt.Errorf("map %q is a %s with keys of %d and values of %d bytes, the one in its place a %s with %d and %d",
+			want.Name, want.Type, want.KeySize, want.ValueSize, have.Type, have.KeySize, have.ValueSize)
+	}
+	return nil
+}
+
+func (b *builder) loadPrograms() error {
+	for _, name := range b.opts.Only {
+		if !slices.ContainsFunc(b.spec.Programs, func(p spec.Program) bool { return p.Name == name }) {
+			return fmt.Errorf("there is no program %q in the collection", name)
+		}
+	}
+	for i := range b.spec.Programs {
+		p := &b.spec.Programs[i]
+		if len(b.opts.Only) > 0 && !slices.Contains(b.opts.Only, p.Name) {
+			continue
+		}
+		if _, ok := b.out.Programs[p.Name]; ok {
+			return fmt.Errorf("program %q is there twice", p.Name)
+		}
+		opts := b.opts.Programs
+		prog, err := load(p, &opts, b.world)
+		switch {
+		case err == nil:
+			b.out.Programs[p.Name] = prog
+		case b.opts.SkipUnsupported && errors.Is(err, ErrNotSupported):
+			if b.opts.Skipped != nil {
+				b.opts.Skipped[p.Name] = err
+			}
+		default:
+			return err
+		}
+	}
+	return nil
+}
+
+// fillProgArrays puts programs into the maps whose contents name them. Those that were left out stay out.
+func (b *builder) fillProgArrays() error {
+	for i := range b.spec.Maps {
+		def := &b.spec.Maps[i]
+		for _, e := range def.Contents {
+			p, ok := b.out.Programs[e.Program]
+			if e.Program == "" || !ok {
+				continue
+			}
+			if err := b.out.Maps[def.Name].Put(e.Key, p); err != nil {
+				return fmt.Errorf("map %q: program %q: %w", def.Name, e.Program, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (b *builder) variables() error {
+	for _, v := range b.spec.Variables {
+		m := b.out.Maps[v.Map]
+		if m == nil {
+			return fmt.Errorf("variable %q is in map %q, which there is not", v.Name, v.Map)
+		}
+		out, err := newVariable(v, m)
+		if err != nil {
+			return err
+		}
+		b.out.Variables[v.Name] = out
+	}
+	return nil
+}
+
+// Close closes the maps. Programs go on working.
+func (c *Collection) Close() error {
+	var errs []error
+	for _, m := range c.Maps {
+		errs = append(errs, m.Close())
+	}
+	return errors.Join(errs...)
+}

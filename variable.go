@@ -1,0 +1,67 @@
+// Implements global variables of programs: pieces of the values of maps.
+
+package skep
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/cilium/ebpf/btf"
+
+	"github.com/skepbpf/skep/bpfmap"
+	"github.com/skepbpf/skep/spec"
+)
+
+// Variable is a global variable of programs. It is safe for concurrent use: words of up to 8 bytes are read and
+// written in one piece.
+type Variable struct {
+	v  spec.Variable
+	m  *bpfmap.Local
+	at int // in the memory of the map
+}
+
+func newVariable(v spec.Variable, m *bpfmap.Local) (*Variable, error) {
+	at, ok := m.LookupOffset(make([]byte, m.Spec().KeySize), 0)
+	if !ok || uint64(v.Offset)+uint64(v.Size) > uint64(m.Spec().ValueSize) {
+		return nil, fmt.Errorf("variable %q, %d bytes at %d, does not lie in map %q, whose value has %d bytes", v.Name, v.Size, v.Offset, m.Spec().Name, m.Spec().ValueSize)
+	}
+	return &Variable{v, m, at + int(v.Offset)}, nil
+}
+
+// Size returns the variable's size in bytes.
+func (v *Variable) Size() uint64 { return uint64(v.v.Size) }
+
+// Type returns the variable's type as the object file describes it, or nil.
+func (v *Variable) Type() btf.Type { return v.v.Type }
+
+// ReadOnly reports whether programs cannot change the variable.
+func (v *Variable) ReadOnly() bool {
+	_, write := v.m.ProgAccess()
+	return !write
+}
+
+// Get reads the variable into out: a pointer to a value of its size, such as a fixed-size number or struct, or a []byte.
+func (v *Variable) Get(out any) error {
+	b := v.m.ReadMemory(v.at, int(v.v.Size))
+	n, err := binary.Decode(b, binary.LittleEndian, out)
+	if err == nil && n != len(b) {
+		err = fmt.Errorf("it has %d bytes, not %d", len(b), n)
+	}
+	if err != nil {
+		return fmt.Errorf("variable %q: %w", v.v.Name, err)
+	}
+	return nil
+}
+
+// Set writes the variable. Programs that were compiled before see the new value as well, also of constants.
+func (v *Variable) Set(in any) error {
+	b, err := binary.Append(nil, binary.LittleEndian, in)
+	if err == nil && len(b) != int(v.v.Size) {
+		err = fmt.Errorf("it has %d bytes, not %d", v.v.Size, len(b))
+	}
+	if err != nil {
+		return fmt.Errorf("variable %q: %w", v.v.Name, err)
+	}
+	v.m.WriteMemory(v.at, b)
+	return nil
+}
