@@ -8,7 +8,7 @@ import (
 )
 
 // table holds the families; each file of the package adds one.
-var table = slices.Concat(timeAndChance, classicLoads)
+var table = slices.Concat(timeAndChance, mapElements, classicLoads)
 
 // Table returns the standard helpers by number. The slice is the caller's.
 func Table() []Helper { return slices.Clone(table) }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"unsafe"
 
+	"github.com/skepbpf/skep/bpfmap"
 	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/internal/ir"
 	"github.com/skepbpf/skep/internal/jit/amd64"
@@ -34,14 +35,14 @@ func (o *Options) lookups(p *ir.Program) (lookup func(ir.Index) bool, where func
 // array returns where the values of an array map are, or nil if a map is no such map.
 func (o *Options) array(n int) *amd64.ArrayMap {
 	m := o.World.maps[n]
-	l := m.Layout().Array
-	if l == nil || m.Spec().MaxEntries > math.MaxInt32 {
+	l := m.Layout()
+	if l.Kind != bpfmap.LayoutArray || l.Entries > math.MaxInt32 {
 		return nil
 	}
 	if read, _ := m.ProgAccess(); !read || o.World.addrs[n] == 0 {
 		return nil
 	}
-	out := &amd64.ArrayMap{Base: uint64(o.World.addrs[n]), Count: m.Spec().MaxEntries, Stride: uint32(l.Stride), PerCPU: uint64(l.PerCPU)}
+	out := &amd64.ArrayMap{Base: uint64(o.World.addrs[n]), Count: l.Entries, Stride: uint32(l.ValueStride), PerCPU: uint64(l.CPUStride)}
 	if o.Trusted {
 		out.Base = uint64(uintptr(unsafe.Pointer(&m.Memory()[0])))
 	}

@@ -19,10 +19,10 @@ const maxHandles = mem.GranuleSize / handleStep
 // World is the maps that programs loaded together name, and the addresses they have for all of them. It must not
 // change once programs are compiled for it. The zero value has no maps.
 type World struct {
-	maps   []*bpfmap.Local
-	addrs  []uint32 // of the memory of each, 0 if it has none
-	next   uint32   // the first free address, 0 for mem.Free
-	cpus   int      // how many processors per-CPU maps know, 0 if there are no such maps
+	maps  []*bpfmap.Local
+	addrs []uint32 // of the memory of each, 0 if it has none
+	next  uint32   // the first free address, 0 for mem.Free
+	cpus  int      // how many processors per-CPU maps know, 0 if there are no such maps
 }
 
 // Add gives a map its place and returns its number.
