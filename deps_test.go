@@ -26,6 +26,7 @@ bpfmap:               spec isa github.com/cilium/ebpf
 bpfmap/ringbuf:       bpfmap spec github.com/cilium/ebpf
 bpfmap/perf:          bpfmap spec github.com/cilium/ebpf
 helper:               bpfmap spec
+elf:                  spec isa github.com/cilium/ebpf
 classic:              spec isa helper golang.org/x/net/bpf
 pcap:                 classic spec golang.org/x/net/bpf
 internal/ir:          spec isa
