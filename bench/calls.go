@@ -68,6 +68,8 @@ var callRows = []call{
 	19: {"filter: Skep, Filter.Match (pooled)", filterMatch, rowXNet},
 	20: {"filter: Skep, Instance.Run (held)", filterInstance, rowXNet},
 	21: {"filter: Skep, Instance.RunBatch, a packet", filterBatch, rowXNet},
+	22: {"filter: Skep, Filter.Matches, as gopacket's", filterMatches, rowXNet},
+	23: {"filter: libpcap by cgo, as gopacket's BPF.Matches", filterCgo, rowXNet},
 }
 
 var (

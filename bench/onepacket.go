@@ -7,9 +7,11 @@ import (
 	"math"
 	"slices"
 
+	"github.com/gopacket/gopacket"
 	"golang.org/x/net/bpf"
 
 	"github.com/skepbpf/skep"
+	"github.com/skepbpf/skep/bench/cpeer"
 	"github.com/skepbpf/skep/filter"
 )
 
@@ -78,6 +80,37 @@ func filterMatch() (*callers, error) {
 			f.Match(ipv4Packet)
 		}
 	}}, uint64(f.Verdict(ipv4Packet)))
+}
+
+func filterMatches() (*callers, error) {
+	f, err := loadIPv4()
+	if err != nil {
+		return nil, err
+	}
+	ci := gopacket.CaptureInfo{CaptureLength: len(ipv4Packet), Length: len(ipv4Packet)}
+	return accepting(&callers{calls: 1, run: func(n int) {
+		for range n {
+			f.Matches(ci, ipv4Packet)
+		}
+	}}, uint64(f.Verdict(ipv4Packet)))
+}
+
+// filterCgo calls libpcap's filter machine once for each packet. gopacket's own package for that needs libpcap's
+// headers to be built, and does no less.
+func filterCgo() (*callers, error) {
+	raw, err := bpf.Assemble(ipv4Filter)
+	if err != nil {
+		return nil, err
+	}
+	run, err := cpeer.FilterOne(raw)
+	if err != nil {
+		return nil, err
+	}
+	return accepting(&callers{calls: 1, run: func(n int) {
+		for range n {
+			run(ipv4Packet)
+		}
+	}}, uint64(run(ipv4Packet)))
 }
 
 func filterInstance() (*callers, error) {

@@ -56,13 +56,18 @@ type fileInfo struct {
 
 // Scanner goes through a capture from front to back in batches of packets. It is not safe for concurrent use.
 //
+// A large file is read ahead, where there are processors for it: by goroutines that read a piece each and end, from
+// where the file stands; where it stands afterwards is not said.
+//
 // Its memory does not grow with the file: a buffer of 1 MiB, up to 1.5 MiB where a pcap file has packets of the
-// greatest length and up to 17 MiB where a pcapng file has blocks of the greatest length; 65,536 interfaces at most;
+// greatest length and up to 17 MiB where a pcapng file has blocks of the greatest length, or where it reads ahead up to
+// five of half a MiB, 1 MiB and 17 MiB; 65,536 interfaces at most;
 // and what decompression takes, for Zstandard up to twice the window that the file asks for, at most 128 MiB.
 type Scanner struct {
 	source  counter   // the bytes of the file
 	plain   io.Reader // the bytes after decompression, or &source
 	readErr error     // what plain said last
+	ahead   *ahead    // reads source, once there is more of a file than fits into the first buffer; or nil
 
 	buf      []byte
 	base     int   // where the room starts in buf
@@ -192,7 +197,14 @@ func (s *Scanner) advance() error {
 
 // fill reads more behind what there is.
 func (s *Scanner) fill() error {
-	if len(s.buf)-s.end < leastRead {
+	full := len(s.buf)-s.end < leastRead
+	if full && s.ahead == nil && s.plain == &s.source && s.readErr == nil {
+		s.ahead = newAhead(s.source.Reader)
+	}
+	if s.ahead != nil {
+		return s.nextPiece()
+	}
+	if full {
 		s.makeRoom()
 	} else if s.pos == s.end {
 		s.pos, s.end = s.base, s.base
@@ -210,6 +222,22 @@ func (s *Scanner) fill() error {
 	}
 	s.readErr = io.ErrNoProgress
 	return s.readErr
+}
+
+// nextPiece is fill for a file that is read ahead.
+func (s *Scanner) nextPiece() error {
+	if s.readErr != nil {
+		return s.readErr
+	}
+	left := s.buf[s.pos:s.end]
+	p := s.ahead.take(left, s.buf, s.base)
+	s.buf, s.base, s.pos, s.end = p.buf, p.base, p.base-len(left), p.base+p.n
+	s.source.n += int64(p.n)
+	s.readErr = p.err
+	if p.n == 0 {
+		return p.err
+	}
+	return nil
 }
 
 // makeRoom moves what has not been walked to before the room, in a larger buffer if need be. The part of a record
