@@ -28,7 +28,7 @@ func keyed(t testing.TB, size int, opts *skep.CollectionOptions, m spec.Map) *sk
 		t.Fatal(err)
 	}
 	p.Name = "p"
-	c, err := skep.NewCollectionFromSpec(&spec.Collection{Programs: []spec.Program{*p}, Maps: []spec.Map{m}}, opts)
+	c, err := skep.NewCollectionWithOptions(&spec.Collection{Programs: []spec.Program{*p}, Maps: []spec.Map{m}}, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
