@@ -44,6 +44,14 @@ const (
 	Object     // pointer to a kernel's structure, named in Helper.Objects (BTF_ID)
 	PerCPU     // address of a kernel's per-CPU variable (PERCPU_BTF_ID)
 
+	// Of kernel functions.
+
+	Iterator     // address of an iterator on the stack, named in Helper.Objects: Fresh is made, Releases is destroyed
+	IRQFlag      // address of 8 bytes on the stack: Fresh receive the interrupt flag, Releases give it back
+	ResLockField // address of a bpf_res_spin_lock in a map's value
+	WorkField    // address of a bpf_wq in a map's value
+	Constant     // a number known when the program is loaded
+
 	argKinds // behind the last
 
 	kindMask Arg = 0xff
@@ -58,6 +66,7 @@ const (
 	Aligned                        // fixed memory must be aligned to its size
 	Local                          // a dynptr of memory that the program owns: of a map value or the stack, not of a packet
 	RingBuf                        // a dynptr of a ring buffer's record
+	Fixing                         // a size that must be known when the program is loaded; it is that of a ResultMem
 
 	sizeShift = 32
 )
@@ -82,12 +91,12 @@ func (a Arg) sized() bool { return (a.Kind() == Mem || a.Kind() == MemOut) && a.
 
 var argNames = [argKinds]string{"any", "context", "mem", "mem-out", "size", "size-or-0", "map", "map-key", "map-value",
 	"map-value-out", "record-size", "record", "function", "stack", "const-string", "spin-lock", "timer", "kptr", "dynptr",
-	"socket", "sock-common", "object", "per-cpu"}
+	"socket", "sock-common", "object", "per-cpu", "iterator", "irq-flag", "res-spin-lock", "wq", "constant"}
 
 var argFlags = []struct {
 	flag Arg
 	name string
-}{{OrNull, "or-null"}, {Releases, "releases"}, {Writes, "writes"}, {Fresh, "fresh"}, {Aligned, "aligned"}, {Local, "local"}, {RingBuf, "ringbuf"}}
+}{{OrNull, "or-null"}, {Releases, "releases"}, {Writes, "writes"}, {Fresh, "fresh"}, {Aligned, "aligned"}, {Local, "local"}, {RingBuf, "ringbuf"}, {Fixing, "fixing"}}
 
 // String returns the kind in words, such as "mem-out[4]|or-null".
 func (a Arg) String() string {
@@ -116,15 +125,13 @@ const (
 
 	ResultMapValue // address of a value of the map that was passed
 	ResultRecord   // address of memory of the size that the RecordSize argument tells
-	ResultMem      // address of memory whose size the argument after a dynptr and an offset tells (DYNPTR_MEM)
+	ResultMem      // address of memory whose size the argument after a dynptr and an offset tells (DYNPTR_MEM), or the Fixing one
 	ResultSocket   // struct bpf_sock
 	ResultTCPSock  // struct bpf_tcp_sock
 	ResultCommon   // struct bpf_sock of which only the common part is there (SOCK_COMMON)
 	ResultObject   // pointer to a kernel's structure, named in Helper.ResultObject
 	ResultFixed    // address of memory of Helper.ResultSize bytes
 	ResultVariable // what the PerCPU argument is, on the processor that was asked for
-
-	resultKinds
 
 	resultMask Result = 0xff
 )

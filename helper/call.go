@@ -64,6 +64,13 @@ type Call struct {
 	Packet *spec.Packet // the packet the program runs on; nil for other programs
 	Env    *Env         // clock, randomness, processor, task and the rest of the world; never nil during a run
 	Value  any          // Options.Value of the program
+
+	// Later calls a function of the program, by its address, for a timer or work queue, on a run of its own: with
+	// the map, a key and the value at an offset of the map's memory. It is safe for concurrent use and stays valid
+	// after the call. Nil: the run cannot do so.
+	Later func(function uint64, m *bpfmap.Local, key []byte, off int) error
+
+	remembered *runState
 }
 
 // ErrNoMap is the error of a helper that got something that is no map.

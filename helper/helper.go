@@ -37,6 +37,9 @@ type Helper struct {
 	Unlocks       bool           // gives it back
 	Kfunc         bool           // a kernel function, which programs call by name
 	Inline        Inline         // what machine code may do in place of the call
+	Enters        Section        // what it begins: the program must end it again
+	Leaves        Section        // what it ends
+	Throws        bool           // it ends the program, and does not come back
 
 	Func Func
 
@@ -66,6 +69,17 @@ const (
 	InlineCPU           // get_smp_processor_id
 )
 
+// Section is a state that a program can be in for a while.
+type Section uint8
+
+// The sections.
+const (
+	NoSection     Section = iota
+	RCURead               // what RCU protects is not freed
+	PreemptOff            // the processor is not given to others
+	InterruptsOff         // nor interrupted
+)
+
 // CallbackArg is the kind of what a helper passes to a function that it calls.
 type CallbackArg uint8
 
@@ -79,6 +93,7 @@ const (
 	CallbackPointer                    // the StackMem argument of the helper
 	CallbackDynptr                     // a dynptr, read-only
 	CallbackObject                     // pointer to a kernel's structure, named in Callback.Object
+	CallbackFirst                      // what the helper's first argument is
 )
 
 // Callback says how a helper calls a function of the program.
@@ -115,6 +130,8 @@ func (h *Helper) Check() error {
 		switch {
 		case a.Kind() >= argKinds:
 			return fmt.Errorf("helper %s (%d): argument %d is of no known kind (%d)", h.Name, h.ID, i+1, a)
+		case a.Kind() == Iterator && h.Objects[i] == "":
+			return fmt.Errorf("helper %s (%d): argument %d is an iterator, and nothing says of which kind", h.Name, h.ID, i+1)
 		case a.IsSize() != (i > 0 && h.Args[i-1].sized()):
 			return fmt.Errorf("helper %s (%d): argument %d: a size must follow its memory argument, and nothing else", h.Name, h.ID, i+1)
 		case a.Kind() == Function && h.Callback == nil:

@@ -9,11 +9,25 @@ import (
 	"github.com/skepbpf/skep/spec"
 )
 
+// Types of maps that helpers take.
+var (
+	programArray = []spec.MapType{spec.ProgArray}
+	cgroupArray  = []spec.MapType{spec.CGroupArray}
+	eventArray   = []spec.MapType{spec.PerfEventArray}
+	ringBuffer   = []spec.MapType{spec.RingBuf}
+	queues       = []spec.MapType{spec.Queue, spec.Stack, spec.BloomFilter}
+	popped       = []spec.MapType{spec.Queue, spec.Stack}
+	perCPUMaps   = []spec.MapType{spec.PerCPUArray, spec.PerCPUHash, spec.LRUPerCPUHash}
+	iterated     = []spec.MapType{spec.Array, spec.PerCPUArray, spec.Hash, spec.PerCPUHash, spec.LRUHash, spec.LRUPerCPUHash}
+	changed      = []spec.MapType{spec.Hash, spec.Array, spec.PerCPUHash, spec.PerCPUArray, spec.LRUHash, spec.LRUPerCPUHash, spec.LPMTrie, spec.Sockmap, spec.Sockhash}
+	lookedUp     = append(changed[:len(changed):len(changed)], spec.ArrayOfMaps, spec.HashOfMaps, spec.Devmap, spec.DevmapHash, spec.XSKMap)
+)
+
 var mapElements = []Helper{
-	{ID: 1, Name: "map_lookup_elem", Args: []Arg{MapRef, MapKey}, Result: ResultMapValue | MayBeNull, Inline: InlineLookup, Func: mapLookup},
-	{ID: 2, Name: "map_update_elem", Args: []Arg{MapRef, MapKey, MapValue, Any}, Inline: InlineUpdate, Func: mapUpdate},
-	{ID: 3, Name: "map_delete_elem", Args: []Arg{MapRef, MapKey}, Inline: InlineDelete, Func: mapDelete},
-	{ID: 12, Name: "tail_call", Args: []Arg{Context, MapRef, Any}, Maps: []spec.MapType{spec.ProgArray}, TailCall: true, Func: tailCall},
+	{ID: 1, Name: "map_lookup_elem", Args: []Arg{MapRef, MapKey}, Maps: lookedUp, Result: ResultMapValue | MayBeNull, Inline: InlineLookup, Func: mapLookup},
+	{ID: 2, Name: "map_update_elem", Args: []Arg{MapRef, MapKey, MapValue, Any}, Maps: changed, Inline: InlineUpdate, Func: mapUpdate},
+	{ID: 3, Name: "map_delete_elem", Args: []Arg{MapRef, MapKey}, Maps: changed, Inline: InlineDelete, Func: mapDelete},
+	{ID: 12, Name: "tail_call", Args: []Arg{Context, MapRef, Any}, Maps: programArray, Result: Void, TailCall: true, Func: tailCall},
 }
 
 // mapKey returns a map and the key at an address.
@@ -58,6 +72,9 @@ func mapUpdate(c *Call, r1, r2, r3, flags, _ uint64) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
+	if len(m.Spec().Fields) > 0 {
+		c.dropFields(m, key)
+	}
 	return failed(m.UpdateElem(key, value, flags, c.CPU())), nil
 }
 
@@ -65,6 +82,9 @@ func mapDelete(c *Call, r1, r2, _, _, _ uint64) (uint64, error) {
 	m, key, err := mapKey(c, r1, r2)
 	if err != nil {
 		return 0, err
+	}
+	if len(m.Spec().Fields) > 0 && m.Type() != spec.Array {
+		c.dropFields(m, key)
 	}
 	return failed(m.DeleteElem(key)), nil
 }

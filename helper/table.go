@@ -7,14 +7,28 @@ import (
 	"strings"
 )
 
-// table holds the families; each file of the package adds one.
-var table = slices.Concat(timeAndChance, mapElements, classicLoads)
+// table holds the families; each file of the package adds some.
+var table = slices.Concat(mapElements, wholeMaps, timeAndChance, currentTask, taskInCgroup, printing, texts, probes, stacks, perfEvents, ringBuffers,
+	dynptrs, locks, loops, timers, kptrs, perCPU, tracing, returnValue, system, remotes, sysctls, classicLoads, kfuncs())
+
+// firstKfunc is the number of the first kernel function. The numbers of these are their places in the table, and
+// mean nothing outside the process.
+const firstKfunc int32 = 0x100000
+
+// kfuncs returns the kernel functions, numbered.
+func kfuncs() []Helper {
+	all := slices.Concat(sections, iterators, workQueues, mapKfuncs, sessionKfuncs, dynptrKfuncs, stringKfuncs, userStrings, ownObjects, taskKfuncs, kernelPrinting)
+	for i := range all {
+		all[i].ID = firstKfunc + int32(i)
+	}
+	return all
+}
 
 // Table returns the standard helpers by number. The slice is the caller's.
 func Table() []Helper { return slices.Clone(table) }
 
 // Names returns the numbers of the kernel's helpers by name, without the "bpf_" prefix: all of them, also
-// those that Skep has no body for.
+// those that Skep has no body for. Kernel functions are among them with their whole names.
 func Names() map[string]int32 {
 	m := make(map[string]int32, len(linuxNames))
 	for id, name := range linuxNames {
@@ -28,9 +42,13 @@ func Names() map[string]int32 {
 
 var byName = Names()
 
-// ID returns the number of the helper with the given name, with or without "bpf_".
+// ID returns the number of the helper with the given name, with or without "bpf_", or of the kernel function with
+// that name.
 func ID(name string) (int32, bool) {
-	id, ok := byName[strings.TrimPrefix(name, "bpf_")]
+	id, ok := byName[name]
+	if !ok {
+		id, ok = byName[strings.TrimPrefix(name, "bpf_")]
+	}
 	return id, ok
 }
 

@@ -1,31 +1,36 @@
-// Implements the helpers that ask for time, chance and place: clock, random numbers, processor.
+// Implements the helpers that ask for time, chance and place: clocks, random numbers, processor.
 
 package helper
 
-import (
-	"math/rand/v2"
-	"time"
-)
-
-var processStart = time.Now()
+// number returns a helper without arguments that gives a number.
+func number(id int32, name string, f func(c *Call) uint64) Helper {
+	return Helper{ID: id, Name: name, Func: func(c *Call, _, _, _, _, _ uint64) (uint64, error) { return f(c), nil }}
+}
 
 var timeAndChance = []Helper{
-	{ID: 5, Name: "ktime_get_ns", Func: func(c *Call, _, _, _, _, _ uint64) (uint64, error) {
-		if c.Env != nil && c.Env.Now != nil {
-			return c.Env.Now(), nil
+	number(5, "ktime_get_ns", func(c *Call) uint64 { return c.Env.now() }),
+	number(7, "get_prandom_u32", func(c *Call) uint64 { return uint64(c.Env.random()) }),
+	number(8, "get_smp_processor_id", func(c *Call) uint64 { return uint64(c.cpu()) }),
+	number(42, "get_numa_node_id", func(c *Call) uint64 {
+		if c.Env == nil {
+			return 0
 		}
-		return uint64(time.Since(processStart)), nil
-	}},
-	{ID: 7, Name: "get_prandom_u32", Func: func(c *Call, _, _, _, _, _ uint64) (uint64, error) {
-		if c.Env != nil && c.Env.Random != nil {
-			return uint64(c.Env.Random()), nil
+		return uint64(c.Env.NUMANode)
+	}),
+	number(118, "jiffies64", func(c *Call) uint64 { return c.Env.jiffies() }),
+	number(125, "ktime_get_boot_ns", func(c *Call) uint64 {
+		if c.Env == nil {
+			return c.Env.now()
 		}
-		return uint64(rand.Uint32()), nil
-	}},
-	{ID: 8, Name: "get_smp_processor_id", Func: func(c *Call, _, _, _, _, _ uint64) (uint64, error) {
-		if c.Env != nil && c.Env.CPU != nil {
-			return uint64(c.Env.CPU()), nil
+		return c.Env.now() + uint64(c.Env.Boot)
+	}),
+	// The coarse clock stands still between two ticks.
+	number(160, "ktime_get_coarse_ns", func(c *Call) uint64 {
+		now := c.Env.now()
+		if c.Env.fixed() {
+			return now
 		}
-		return 0, nil
-	}},
+		return now - now%(1e9/defaultHZ)
+	}),
+	number(208, "ktime_get_tai_ns", func(c *Call) uint64 { return c.Env.tai() }),
 }

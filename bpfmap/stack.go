@@ -1,5 +1,0 @@
-// Implements stack: last in, first out.
-
-package bpfmap
-
-func newStack(m *Local, _ *Options) impl { return newList(m, true) }
