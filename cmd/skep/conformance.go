@@ -74,7 +74,8 @@ func conform(cmd *cobra.Command, engineName, memText string) (uint64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("stdin: %w", err)
 	}
-	e, err := newEngine(engineName, &spec.Program{Insns: insns}, nil, 0, skep.Options{Helpers: conformance.Helpers})
+	p := spec.Program{Insns: insns}
+	e, err := newEngine(engineName, &p, &spec.Collection{Programs: []spec.Program{p}}, 0, skep.Options{Helpers: conformance.Helpers})
 	if err != nil {
 		return 0, err
 	}

@@ -41,8 +41,9 @@ type engine interface {
 // engineNames are the values of --engine.
 var engineNames = []string{"auto", "interp", "jit", "kernel"}
 
-// newEngine loads a program into the engine asked for. helpers are those of its own, beside the standard ones.
-func newEngine(name string, p *spec.Program, maps []spec.Map, limit uint64, opts skep.Options) (engine, error) {
+// newEngine loads a program of a collection, with the maps and the programs that it may go on with, into the engine
+// asked for.
+func newEngine(name string, p *spec.Program, c *spec.Collection, limit uint64, opts skep.Options) (engine, error) {
 	switch name {
 	case "auto":
 	case "interp":
@@ -53,20 +54,33 @@ func newEngine(name string, p *spec.Program, maps []spec.Map, limit uint64, opts
 		if limit != 0 {
 			return nil, usagef("--limit: the kernel does not count instructions")
 		}
-		return newKernelEngine(p, maps)
+		return newKernelEngine(p, c.Maps)
 	default:
 		return nil, usagef("unknown engine %q: it is one of auto, interp, jit, kernel", name)
 	}
-	prog, err := skep.Load(p, &opts)
+	coll, err := skep.NewCollectionWithOptions(c, &skep.CollectionOptions{Programs: opts, Only: append(reached(c), p.Name)})
 	if err != nil {
 		return nil, no(describe(err, p))
 	}
-	return &ownEngine{prog: prog, spec: p, limit: limit, data: []byte{}}, nil
+	return &ownEngine{prog: coll.Programs[p.Name], coll: coll, spec: p, limit: limit, data: []byte{}}, nil
+}
+
+// reached returns the programs that tail calls may lead to, which are those that maps name.
+func reached(c *spec.Collection) (names []string) {
+	for _, m := range c.Maps {
+		for _, e := range m.Contents {
+			if e.Program != "" {
+				names = append(names, e.Program)
+			}
+		}
+	}
+	return names
 }
 
 // ownEngine is Skep.
 type ownEngine struct {
 	prog  *skep.Program
+	coll  *skep.Collection
 	spec  *spec.Program
 	limit uint64
 	data  []byte

@@ -14,6 +14,7 @@ import (
 
 	"github.com/skepbpf/skep/asm"
 	"github.com/skepbpf/skep/classic"
+	"github.com/skepbpf/skep/elf"
 	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/spec"
@@ -54,9 +55,13 @@ func recognise(file string, data []byte, raw bool, dialect string) (*source, err
 		return s, nil
 	case len(bytes.TrimSpace(data)) == 0:
 		return fail("it is empty, expected a program")
-	case bytes.HasPrefix(data, []byte("\x7fELF")):
-		return fail("it is an object file (ELF), which this version of skep does not read yet; " +
-			"llvm-objcopy -O binary --only-section=NAME makes bytecode of a section, for --raw")
+	case elf.Is(data):
+		c, err := elf.Load(data, nil)
+		if err != nil {
+			return fail("%w", err)
+		}
+		s.spec, s.typed = *c, true
+		return s, nil
 	case spec.IsJSON(data):
 		c, err := spec.ParseJSON(data)
 		if err != nil {
@@ -140,6 +145,8 @@ func (s *source) setType(p *spec.Program, asked string, otherwise spec.ProgramTy
 		p.Type = t
 	} else if !s.typed {
 		p.Type = otherwise
+	} else if p.Type == spec.Unspec && p.Section != "" {
+		return usageError{fmt.Errorf("%s: program %s stands in section %q, which tells no type: say one with --type", s.file, p.Name, p.Section)}
 	}
 	return nil
 }

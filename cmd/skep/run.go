@@ -110,7 +110,7 @@ func (f *runFlags) execute(cmd *cobra.Command, file string) error {
 	if err := s.setType(p, f.progType, otherwise); err != nil {
 		return err
 	}
-	e, err := newEngine(f.engine, p, s.spec.Maps, f.limit, skep.Options{PerfMap: f.perfMap})
+	e, err := newEngine(f.engine, p, &s.spec, f.limit, skep.Options{PerfMap: f.perfMap})
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,8 @@ type Options struct {
 	Entry ir.Regs
 	// Helper returns the helper with the given number, or nil.
 	Helper func(id int32) *helper.Helper
+	// Facts is what has been proved about the program. Trusted code needs them to load addresses of packets.
+	Facts *ir.Facts
 	// World is the maps that there are; nil: none. What wide loads of theirs give is in the program (ir.Program.Resolve).
 	World *World
 	// Loose lets the program read registers and stack bytes that nothing has written; see mem.Space.Init.

@@ -88,7 +88,7 @@ func NewMachine(c *Code) *Machine {
 	return m
 }
 
-// MapData makes data what the program sees at mem.Data, in place of old bytes.
+// MapData makes data what the program sees at mem.Data, in place of old bytes. Packet is its end, behind the metadata.
 func (m *Machine) MapData(data []byte, old int, writable bool) error {
 	if old > mem.GranuleSize {
 		m.Space.Unmap(mem.Data, old)
@@ -96,7 +96,9 @@ func (m *Machine) MapData(data []byte, old int, writable bool) error {
 	for i := range m.fits {
 		m.fits[i] = uint64(max(0, len(data)-1<<i+1))
 	}
-	m.bias = uintptr(unsafe.Pointer(unsafe.SliceData(data))) - mem.Data
+	at := uintptr(unsafe.Pointer(unsafe.SliceData(data)))
+	m.bias = at - mem.Data
+	m.host = [3]uintptr{at + uintptr(len(data)-len(m.Packet)), at + uintptr(len(data)), at}
 	return m.Space.Map(mem.Data, data, writable)
 }
 

@@ -24,11 +24,12 @@ type native struct {
 	g     uintptr        // the goroutine
 	funcs unsafe.Pointer // the first of nativeCode.funcs
 	//lint:ignore U1000 the entry in assembly uses it
-	exit  uint32    // the reason for leaving, during a helper
-	fresh bool      // nothing has run yet
-	fuel  uintptr   // stop - ran; after a run of RunLeaf or RunStraight, plenty - ran, else 0
-	fits  [4]uint64 // see amd64.Layout.DataFits
-	bias  uintptr   // see amd64.DataBias
+	exit  uint32     // the reason for leaving, during a helper
+	fresh bool       // nothing has run yet
+	fuel  uintptr    // stop - ran; after a run of RunLeaf or RunStraight, plenty - ran, else 0
+	fits  [4]uint64  // see amd64.Layout.DataFits
+	bias  uintptr    // see amd64.DataBias
+	host  [3]uintptr // see amd64.Layout.Host
 
 	// What is left of a batch: addresses in slices that somebody else keeps.
 	next, end, out       uintptr

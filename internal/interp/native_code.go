@@ -64,6 +64,7 @@ var layout = func() *amd64.Layout {
 		Resume: int32(unsafe.Offsetof(m.resume)),
 		Budget: int32(unsafe.Offsetof(m.budget)),
 		CPU:    int32(unsafe.Offsetof(m.cpu)),
+		Host:   int32(unsafe.Offsetof(m.host)),
 
 		Context:    int32(unsafe.Offsetof(m.CtxAddr)),
 		ContextPtr: ptr(mem.Context),
@@ -94,6 +95,7 @@ func guestOptions(p *ir.Program, opts Options) jit.GuestOptions {
 		Trusted: opts.Trusted, Metered: !opts.Trusted && !opts.batch, Batch: opts.batch, Clear: opts.clear, Lengths: opts.Lengths,
 		ContextSize: int32(opts.ContextSize), DataWritable: opts.DataWritable, GoCalls: true}
 	o.Lookup, o.Map = opts.lookups(p)
+	o.Facts = opts.Facts
 	if opts.Loose {
 		o.Zero = zeroed(p, opts.Entry)
 		o.Tidy = true

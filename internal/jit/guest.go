@@ -39,6 +39,8 @@ type GuestOptions struct {
 	// none. With Tidy, R1 to R5 are zero after such calls, since the program may look.
 	Native func(ir.Index) uint64
 	Tidy   bool
+	// Facts is what has been proved; nil: nothing.
+	Facts *ir.Facts
 	// Map returns where the map lies that the wide load at an instruction loads, or nil if look-ups in it are to be
 	// calls. Lookup tells of a call that it is a look-up in the map that R1 stands for, with the key at R2. Either may be nil.
 	Map    func(load ir.Index) *amd64.ArrayMap

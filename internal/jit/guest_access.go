@@ -19,6 +19,10 @@ func (g *guest) access(i ir.Index, in *ir.Ins, row *isa.Row) {
 	ordered := row.Kind != isa.KindLoad && row.Kind != isa.KindStore
 	base, op := g.regs[reg], func(m amd64.Mem) { g.move(in, row, m) }
 	if g.o.Trusted {
+		if load := g.o.Facts.LoadAt(i); load != ir.LoadNumber {
+			g.asm.PacketAddr(g.regs[in.Dst], int(load-ir.LoadPacket))
+			return
+		}
 		op(amd64.Mem{Base: base, Off: in.Off})
 		return
 	}

@@ -27,6 +27,7 @@ type Layout struct {
 	Resume int32 // address at which to go on
 	Budget int32 // of may_goto, 64 bits
 	CPU    int32 // number of the processor, 64 bits
+	Host   int32 // addresses of the packet, its end, and its metadata, as the host knows them, in the order of ir.Load
 
 	Context    int32    // guest address of the context, 64 bits
 	ContextPtr int32    // where it is
@@ -218,6 +219,9 @@ func (g *Guest) Count(n int32) { g.slotImm(grpSub, Fuel, n) }
 // stackGuard is where a goroutine's descriptor has the limit of its stack, which Go's scheduler makes very
 // large, that is negative, when it wants the goroutine to pause (the first check of every Go function).
 const stackGuard = 16
+
+// PacketAddr loads one of the addresses at Layout.Host.
+func (g *Guest) PacketAddr(r Reg, n int) { g.LoadMem(64, false, r, g.state(g.L.Host+8*int32(n))) }
 
 // Poll goes to out if the scheduler wants the goroutine.
 func (g *Guest) Poll(out Label) {
