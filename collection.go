@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/skepbpf/skep/bpfmap"
+	"github.com/skepbpf/skep/elf"
 	"github.com/skepbpf/skep/spec"
 )
 
@@ -26,6 +27,9 @@ type CollectionOptions struct {
 	// Maps is how to make maps. Names of programs in a prog_array are those of the collection.
 	Maps bpfmap.Options
 
+	// Object is how to read object files and the specifications of cilium/ebpf.
+	Object elf.Options
+
 	// Only lists the programs to load; empty: all. Maps are all made.
 	Only []string
 	// SkipUnsupported leaves out programs that need something that this version or machine lacks, rather than
@@ -34,12 +38,8 @@ type CollectionOptions struct {
 	Skipped         map[string]error
 }
 
-// NewCollectionFromSpec makes the maps of c and loads its programs. The error names the map or program at fault;
-// see Load for programs. c may change afterwards.
-func NewCollectionFromSpec(c *spec.Collection, opts *CollectionOptions) (*Collection, error) {
-	if opts == nil {
-		opts = &CollectionOptions{}
-	}
+// newCollection makes the maps of c and loads its programs.
+func newCollection(c *spec.Collection, opts *CollectionOptions) (*Collection, error) {
 	b := &builder{spec: c, opts: opts, world: newWorld(), out: &Collection{
 		Programs: map[string]*Program{}, Maps: map[string]*bpfmap.Local{}, Variables: map[string]*Variable{}}}
 	for _, step := range []func() error{b.makeMaps, b.loadPrograms, b.fillProgArrays, b.variables} {

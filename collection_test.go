@@ -25,7 +25,7 @@ func collect(t testing.TB, opts *skep.CollectionOptions, maps []spec.Map, texts 
 		p.Name, p.Type, p.License = name, spec.SocketFilter, "GPL"
 		c.Programs = append(c.Programs, *p)
 	}
-	out, err := skep.NewCollectionFromSpec(&c, opts)
+	out, err := skep.NewCollectionWithOptions(&c, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -286,7 +286,7 @@ func TestVariables(t *testing.T) {
 	p.Name, p.Type = "p", spec.SocketFilter
 	c.Programs = []spec.Program{*p}
 	bothEngines(func(engine skep.Engine, name string) {
-		coll, err := skep.NewCollectionFromSpec(&c, &skep.CollectionOptions{Programs: skep.Options{Engine: engine}})
+		coll, err := skep.NewCollectionWithOptions(&c, &skep.CollectionOptions{Programs: skep.Options{Engine: engine}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -330,7 +330,7 @@ func TestMapErrors(t *testing.T) {
 	}
 	q.Name, q.Type = "q", spec.SocketFilter
 	maps := []spec.Map{{Name: "m", Type: spec.Hash, KeySize: 4, ValueSize: 8, MaxEntries: 4}}
-	coll, err := skep.NewCollectionFromSpec(&spec.Collection{Programs: []spec.Program{*q}, Maps: maps}, nil)
+	coll, err := skep.NewCollectionWithOptions(&spec.Collection{Programs: []spec.Program{*q}, Maps: maps}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

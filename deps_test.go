@@ -38,7 +38,7 @@ internal/diagram:
 seccomp/internal/gensyscalls:
 internal/jit/cabi:
 internal/interp:      bpfmap internal/jit internal/jit/amd64 internal/execmem internal/ir internal/mem helper spec isa
-.:                    bpfmap internal/ir internal/mem internal/interp helper progtype spec isa github.com/cilium/ebpf
+.:                    bpfmap elf internal/ir internal/mem internal/interp helper progtype spec isa github.com/cilium/ebpf
 internal/kernel:      spec isa golang.org/x/sys/unix
 internal/live:        classic spec golang.org/x/net/bpf golang.org/x/sys/unix
 seccomp:              . classic internal/diagram spec isa golang.org/x/net/bpf golang.org/x/sys/unix

@@ -251,7 +251,7 @@ func (m *Local) BatchUpdate(keys, values any, opts *ebpf.BatchOptions) (int, err
 	const op = "batch update"
 	e := m.hasBatch(batchUpdate, m.mayWrite())
 	if e == 0 {
-		e = m.checkBatchUpdateFlags(opts)
+		e = m.checkBatchFlags(opts)
 	}
 	if e != 0 {
 		return 0, errorOf(op, e)
@@ -261,7 +261,7 @@ func (m *Local) BatchUpdate(keys, values any, opts *ebpf.BatchOptions) (int, err
 		return 0, fmt.Errorf("%s: %w", op, err)
 	}
 	flags := ebpf.UpdateAny
-	if opts != nil {
+	if opts != nil { // only the lock is allowed
 		flags = ebpf.MapUpdateFlags(opts.ElemFlags)
 	}
 	k, v := reflect.ValueOf(keys), reflect.ValueOf(values)
@@ -277,13 +277,6 @@ func (m *Local) BatchUpdate(keys, values any, opts *ebpf.BatchOptions) (int, err
 		}
 	}
 	return count, nil
-}
-
-func (m *Local) checkBatchUpdateFlags(opts *ebpf.BatchOptions) Errno {
-	if opts != nil && (opts.Flags != 0 || opts.ElemFlags&^updateLock > updateExist) {
-		return EINVAL
-	}
-	return 0
 }
 
 // BatchDelete deletes keys; see Map. It stops at the first that fails.

@@ -76,6 +76,22 @@ func init() {
 		spec.PerfEventArray: {newEventArray, flagNUMANode | flagsAccess | flagPreserveElems, 0, 4, fdValue, true, nil},
 		spec.CGroupArray:    {newCGroupArray, flagNUMANode | flagsAccess, 0, 4, fdValue, true, nil},
 		spec.RingBuf:        {newRingBuf, flagNUMANode, 0, 0, noValue, true, checkRing},
+		spec.UserRingBuf:    {newUserRingBuf, flagNUMANode, 0, 0, noValue, true, checkRing},
+		spec.Queue:          {newQueue, flagNUMANode | flagsAccess, 0, 0, anyValue, true, checkQueue},
+		spec.Stack:          {newStack, flagNUMANode | flagsAccess, 0, 0, anyValue, true, checkQueue},
+		spec.BloomFilter:    {newBloom, flagNUMANode | flagsAccess | flagZeroSeed, 0, 0, anyValue, true, checkQueue},
+		spec.LPMTrie:        {newTrie, flagNoPrealloc | flagNUMANode | flagsAccess, flagNoPrealloc, anySize, anyValue, true, checkTrie},
+		spec.Devmap:         {newDevmap, flagNUMANode | flagRdonly | flagWronly, 0, 4, portValue, true, nil},
+		spec.DevmapHash:     {newDevmapHash, flagNUMANode | flagRdonly | flagWronly, 0, 4, portValue, true, checkBuckets},
+		spec.CPUMap:         {newCPUMap, flagNUMANode, 0, 4, portValue, true, checkCPUMap},
+		spec.XSKMap:         {newXSKMap, flagNUMANode | flagRdonly | flagWronly, 0, 4, fdValue, true, nil},
+		spec.Sockmap:        {newSockmap, flagNUMANode | flagRdonly | flagWronly, 0, 4, portValue, true, nil},
+		spec.Sockhash:       {newSockhash, flagNUMANode | flagRdonly | flagWronly, 0, anySize, portValue, true, checkSockhash},
+		spec.StackTrace:     {newStackTrace, flagNUMANode | flagRdonly | flagWronly | flagStackBuildID, 0, 4, anyValue, true, checkStackTrace},
+		spec.SkStorage:      {newStorage, flagNoPrealloc | flagClone, flagNoPrealloc, 4, anyValue, false, checkStorage},
+		spec.TaskStorage:    {newStorage, flagNoPrealloc | flagClone, flagNoPrealloc, 4, anyValue, false, checkStorage},
+		spec.InodeStorage:   {newStorage, flagNoPrealloc | flagClone, flagNoPrealloc, 4, anyValue, false, checkStorage},
+		spec.CgrpStorage:    {newStorage, flagNoPrealloc | flagClone, flagNoPrealloc, 4, anyValue, false, checkStorage},
 	}
 }
 
@@ -171,6 +187,71 @@ func checkOuter(def *spec.Map) (Errno, string) {
 	}
 	if err := checkDefinition(in); err != nil {
 		return EINVAL, "inner map: " + err.Error()
+	}
+	return 0, ""
+}
+
+// checkQueue is for all types that keep values and have no keys.
+func checkQueue(def *spec.Map) (Errno, string) {
+	switch {
+	case def.ValueSize > maxValue:
+		return E2BIG, fmt.Sprintf("the value size %d is too large, at most %d are allowed", def.ValueSize, maxValue)
+	case def.Type == spec.BloomFilter && def.Extra&^15 != 0:
+		return EINVAL, fmt.Sprintf("map_extra is %#x; a bloom filter has at most 15 hash functions", def.Extra)
+	}
+	return 0, ""
+}
+
+func checkTrie(def *spec.Map) (Errno, string) {
+	const most = maxValue - trieMaxData - 40
+	switch {
+	case def.KeySize < 5 || def.KeySize > 4+trieMaxData:
+		return EINVAL, fmt.Sprintf("the key size %d is wrong: a key has the length of the prefix, 4 bytes, and 1 to %d bytes of data", def.KeySize, trieMaxData)
+	case def.ValueSize > most:
+		return EINVAL, fmt.Sprintf("the value size %d is too large, at most %d are allowed", def.ValueSize, most)
+	}
+	return 0, ""
+}
+
+// checkBuckets is for hash tables whose number of buckets has to fit.
+func checkBuckets(def *spec.Map) (Errno, string) {
+	if def.MaxEntries > 1<<31 {
+		return EINVAL, fmt.Sprintf("max_entries is %d, at most %d are allowed", def.MaxEntries, uint32(1)<<31)
+	}
+	return 0, ""
+}
+
+func checkCPUMap(def *spec.Map) (Errno, string) {
+	if def.MaxEntries > maxCPUs {
+		return E2BIG, fmt.Sprintf("max_entries is %d, there are at most %d CPUs", def.MaxEntries, maxCPUs)
+	}
+	return 0, ""
+}
+
+func checkSockhash(def *spec.Map) (Errno, string) {
+	if def.KeySize > 512 {
+		return E2BIG, fmt.Sprintf("the key size %d is too large, at most 512 are allowed", def.KeySize)
+	}
+	return checkBuckets(def)
+}
+
+func checkStackTrace(def *spec.Map) (Errno, string) {
+	frame := uint32(8)
+	if def.Flags&flagStackBuildID != 0 {
+		frame = buildIDSize
+	}
+	switch {
+	case def.ValueSize%frame != 0 || def.ValueSize/frame > maxStackDepth:
+		return EINVAL, fmt.Sprintf("the value size %d is not that of 1 to %d frames of %d bytes", def.ValueSize, maxStackDepth, frame)
+	case def.MaxEntries > 1<<31:
+		return E2BIG, fmt.Sprintf("max_entries is %d, at most %d are allowed", def.MaxEntries, uint32(1)<<31)
+	}
+	return 0, ""
+}
+
+func checkStorage(def *spec.Map) (Errno, string) {
+	if def.ValueSize > 0xffff-64 {
+		return E2BIG, fmt.Sprintf("the value size %d is too large, at most %d are allowed", def.ValueSize, 0xffff-64)
 	}
 	return 0, ""
 }

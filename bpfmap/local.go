@@ -79,6 +79,14 @@ func (m *Local) LookupWithFlags(key, valueOut any, flags ebpf.MapLookupFlags) er
 	if e := m.checkLockFlag(uint64(flags)); e != 0 {
 		return errorOf("lookup", e)
 	}
+	var small [64]byte
+	b := buffer(&small, m.full)
+	if s, ok := m.impl.(*storage); ok {
+		if e := s.readOwner(key, b); e != 0 {
+			return errorOf("lookup", e)
+		}
+		return m.unmarshalValue(valueOut, b)
+	}
 	var scratch [16]byte
 	k, err := m.marshalKey(key, &scratch)
 	if err != nil {
@@ -87,8 +95,6 @@ func (m *Local) LookupWithFlags(key, valueOut any, flags ebpf.MapLookupFlags) er
 	if m.objects != nil {
 		return m.lookupObject(k, valueOut)
 	}
-	var small [64]byte
-	b := buffer(&small, m.full)
 	if m.def.KeySize == 0 {
 		return m.peekInto(valueOut, b)
 	}
@@ -189,6 +195,9 @@ func (m *Local) LookupAndDelete(key, valueOut any) error {
 // LookupAndDeleteWithFlags is LookupAndDelete that with ebpf.LookupLock takes the value's spin lock.
 func (m *Local) LookupAndDeleteWithFlags(key, valueOut any, flags ebpf.MapLookupFlags) error {
 	const op = "lookup and delete"
+	if _, ok := m.impl.(*storage); ok {
+		return errorOf(op, ENOTSUPP)
+	}
 	e := m.mayRead()
 	if e == 0 {
 		e = m.mayWrite()
@@ -233,6 +242,13 @@ func (m *Local) Update(key, value any, flags ebpf.MapUpdateFlags) error {
 		return errorOf("update", EINVAL)
 	}
 	var scratch, scratch2 [16]byte
+	if s, ok := m.impl.(*storage); ok {
+		v, err := m.marshalValue(value, &scratch2)
+		if err != nil {
+			return fmt.Errorf("update: %w", err)
+		}
+		return errorOf("update", s.updateOwner(key, v, uint64(flags)))
+	}
 	k, err := m.marshalKey(key, &scratch)
 	if err != nil {
 		return fmt.Errorf("update: %w", err)
@@ -255,6 +271,9 @@ func (m *Local) Delete(key any) error {
 	if e := m.mayWrite(); e != 0 {
 		return errorOf("delete", e)
 	}
+	if _, ok := m.impl.(*storage); ok {
+		return errorOf("delete", m.StorageDelete(key))
+	}
 	var scratch [16]byte
 	k, err := m.marshalKey(key, &scratch)
 	if err != nil {
@@ -270,6 +289,9 @@ func (m *Local) NextKey(key, nextKeyOut any) error {
 	var k []byte
 	if e := m.mayRead(); e != 0 {
 		return errorOf("next key", e)
+	}
+	if _, ok := m.impl.(*storage); ok {
+		return errorOf("next key", ENOTSUPP)
 	}
 	if key != nil {
 		var err error

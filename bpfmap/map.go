@@ -162,9 +162,11 @@ func (m *Local) String() string { return fmt.Sprintf("%s(%s)#%d", m.def.Type, m.
 // is 8-byte aligned, does not move as long as the map is referred to, and is nil if there is none.
 func (m *Local) Memory() []byte { return m.mem.bytes() }
 
-// ProgAccess reports what programs may do with Memory: the flags BPF_F_WRONLY_PROG and BPF_F_RDONLY_PROG.
+// ProgAccess reports what programs may do with Memory: the flags BPF_F_WRONLY_PROG and BPF_F_RDONLY_PROG. Maps of
+// devices programs can only read.
 func (m *Local) ProgAccess() (read, write bool) {
-	return m.def.Flags&flagWronlyProg == 0, m.def.Flags&flagRdonlyProg == 0
+	device := m.def.Type == spec.Devmap || m.def.Type == spec.DevmapHash
+	return m.def.Flags&flagWronlyProg == 0, m.def.Flags&flagRdonlyProg == 0 && !device
 }
 
 // Frozen reports whether Freeze was called.

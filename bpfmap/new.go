@@ -94,7 +94,11 @@ func (m *Local) memoryNeeded() uint64 {
 	case spec.RingBuf, spec.UserRingBuf:
 		return 3 * n
 	case spec.BloomFilter:
-		return 4 * n
+		return bloomBits(&m.def) / 8
+	case spec.Queue, spec.Stack:
+		return n * uint64(m.def.ValueSize)
+	case spec.LPMTrie:
+		return n * (round8(m.def.ValueSize) + 2*(trieData+round8(m.def.KeySize)))
 	}
 	value := round8(m.def.ValueSize)
 	if perCPU(m.def.Type) {

@@ -46,6 +46,7 @@ type objectArray struct {
 	accept                      func(v any) (any, Errno) // checks what is put, and may replace it
 	hidden                      Errno                    // if not 0, what reading by Go code gives, as in the kernel
 	anyFlags                    bool                     // BPF_NOEXIST and BPF_EXIST mean something
+	acceptFirst                 bool                     // what is put is checked before the index
 	deleteMissing, deleteBeyond Errno                    // what deleting gives for an empty element and for one above the last
 }
 
@@ -63,15 +64,16 @@ func (a *objectArray) at(i uint32) *object {
 
 func (a *objectArray) put(key []byte, v any, flags uint64) Errno {
 	i := binary.LittleEndian.Uint32(key)
+	v, wrong := a.accept(v)
 	switch {
+	case wrong != 0 && a.acceptFirst:
+		return wrong
 	case flags > updateExist || flags != 0 && !a.anyFlags:
 		return EINVAL
 	case i >= uint32(len(a.slots)):
 		return E2BIG
-	}
-	v, e := a.accept(v)
-	if e != 0 {
-		return e
+	case wrong != 0:
+		return wrong
 	}
 	o := newObject(v)
 	for {
@@ -155,10 +157,10 @@ func (h *objectHash) numberOf(key []byte) (uint32, bool) {
 }
 
 func (h *objectHash) put(key []byte, v any, flags uint64) Errno {
-	if e := checkHashFlags(flags, false); e != 0 {
-		return e
-	}
 	v, e := h.accept(v)
+	if e == 0 {
+		e = checkHashFlags(flags, false)
+	}
 	if e != 0 {
 		return e
 	}

@@ -61,7 +61,8 @@ func (g *generator) ifindex(n uint32) *cond {
 }
 
 // vlanOfSocket is vlan where the kernel takes the outermost tag out of the packet and keeps it beside it. If it
-// did not, the tag is in the packet, and what follows stands four bytes further on.
+// did not, the tag is looked for in the packet, and what follows stands four bytes further on, whether there is one or
+// not: as it does behind vlan in a file.
 func (g *generator) vlanOfSocket(id *uint32) *cond {
 	if g.vlanSeen {
 		c := g.vlanTag(id)
@@ -71,7 +72,7 @@ func (g *generator) vlanOfSocket(id *uint32) *cond {
 	g.vlanSeen = true
 	shift := g.variable()
 	apart := test(g.metadata("vlan", metaVLANSeen), relEqual, g.pool.constant(1))
-	c := or(and(apart, set(shift, g.pool.constant(0))), and(g.vlanTag(nil), set(shift, g.pool.constant(4))))
+	c := or(and(apart, set(shift, g.pool.constant(0))), and(set(shift, g.pool.constant(4)), g.vlanTag(nil)))
 	if id != nil {
 		tag := g.pool.binary(opAnd, g.metadata("vlan", metaVLANTag), g.pool.constant(0xfff))
 		inside := g.masked(g.network(), 0, 2, 0xfff, *id)

@@ -154,12 +154,18 @@ func runShort(code []bpf.RawInstruction, data []byte) (verdict int, short bool) 
 // tcpdump compiles an expression with tcpdump. It returns what tcpdump says if it refuses.
 func tcpdump(t testing.TB, link pcap.LinkType, expr string, optimize bool) ([]bpf.RawInstruction, string) {
 	t.Helper()
-	args := []string{"-y", link.String(), "-ddd"}
+	args := []string{"-y", link.String()}
 	if !optimize {
 		args = append(args, "-O")
 	}
+	return tcpdumpWith(t, args, expr)
+}
+
+// tcpdumpWith is tcpdump with arguments that say for which packets and how.
+func tcpdumpWith(t testing.TB, args []string, expr string) ([]bpf.RawInstruction, string) {
+	t.Helper()
 	var out, complaint bytes.Buffer
-	cmd := exec.Command("tcpdump", append(args, "--", expr)...)
+	cmd := exec.Command("tcpdump", append(args, "-ddd", "--", expr)...)
 	cmd.Stdout, cmd.Stderr = &out, &complaint
 	err := cmd.Run()
 	if _, ok := err.(*exec.ExitError); ok {

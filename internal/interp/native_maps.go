@@ -9,13 +9,14 @@ import (
 	"github.com/skepbpf/skep/bpfmap"
 	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/internal/ir"
+	"github.com/skepbpf/skep/internal/jit"
 	"github.com/skepbpf/skep/internal/jit/amd64"
 	"github.com/skepbpf/skep/internal/mem"
 	"github.com/skepbpf/skep/isa"
 )
 
 // lookups returns which calls are look-ups in maps, and where maps are.
-func (o *Options) lookups(p *ir.Program) (lookup func(ir.Index) bool, where func(ir.Index) *amd64.ArrayMap) {
+func (o *Options) lookups(p *ir.Program) (lookup func(ir.Index) bool, where func(ir.Index) *jit.Map) {
 	if o.World == nil || len(o.World.maps) == 0 || o.Helper == nil {
 		return nil, nil
 	}
@@ -23,28 +24,43 @@ func (o *Options) lookups(p *ir.Program) (lookup func(ir.Index) bool, where func
 		h := o.Helper(int32(p.Ins[call].Imm))
 		return h != nil && h.Inline == helper.InlineLookup
 	}
-	return lookup, func(load ir.Index) *amd64.ArrayMap {
-		n := (p.Ins[load].Imm - mem.MapHandles) / handleStep
-		if p.Ins[load].Op != isa.LdMapFD || n == 0 || n > uint64(len(o.World.maps)) {
+	known := map[int]*jit.Map{}
+	return lookup, func(load ir.Index) *jit.Map {
+		n := int(p.Ins[load].Imm-mem.MapHandles)/handleStep - 1
+		if p.Ins[load].Op != isa.LdMapFD || n < 0 || n >= len(o.World.maps) {
 			return nil
 		}
-		return o.array(int(n) - 1)
+		m, ok := known[n]
+		if !ok {
+			m = o.nativeMap(n)
+			known[n] = m
+		}
+		return m
 	}
 }
 
-// array returns where the values of an array map are, or nil if a map is no such map.
-func (o *Options) array(n int) *amd64.ArrayMap {
+// nativeMap returns where a map is, or nil if code cannot look it up.
+func (o *Options) nativeMap(n int) *jit.Map {
 	m := o.World.maps[n]
 	l := m.Layout()
-	if l.Kind != bpfmap.LayoutArray || l.Entries > math.MaxInt32 {
+	if read, _ := m.ProgAccess(); !read || o.World.addrs[n] == 0 || l.ValueStride > math.MaxInt32 {
 		return nil
 	}
-	if read, _ := m.ProgAccess(); !read || o.World.addrs[n] == 0 {
-		return nil
-	}
-	out := &amd64.ArrayMap{Base: uint64(o.World.addrs[n]), Count: l.Entries, Stride: uint32(l.ValueStride), PerCPU: uint64(l.CPUStride)}
+	base := uint64(o.World.addrs[n])
 	if o.Trusted {
-		out.Base = uint64(uintptr(unsafe.Pointer(&m.Memory()[0])))
+		base = addrOf(unsafe.Pointer(&m.Memory()[0]))
 	}
-	return out
+	switch {
+	case l.Kind == bpfmap.LayoutArray && l.Entries <= math.MaxInt32:
+		return &jit.Map{Array: &amd64.ArrayMap{Base: base, Count: l.Entries, Stride: uint32(l.ValueStride), PerCPU: uint64(l.CPUStride)}}
+	case l.Kind == bpfmap.LayoutHash && amd64.CanHash(l.KeySize):
+		return &jit.Map{Hash: &amd64.HashMap{Base: base, KeySize: l.KeySize, Stride: uint64(l.ValueStride), PerCPU: uint64(l.CPUStride),
+			Seed: l.Seed, Multiplier: l.Multiplier, Mask: l.Mask, StripeMask: l.StripeMask,
+			Buckets: addrOf(l.Buckets), Stripes: addrOf(l.Stripes) + uint64(l.StripeSeq), Elements: addrOf(l.Elements), Refs: addrOf(l.Refs),
+			StripeStride: uint64(l.StripeStride), EntryStride: uint64(l.EntryStride),
+			EntryNext: int32(l.EntryNext), EntryHash: int32(l.EntryHash), EntryKey: int32(l.EntryKey)}}
+	}
+	return nil
 }
+
+func addrOf(p unsafe.Pointer) uint64 { return uint64(uintptr(p)) }

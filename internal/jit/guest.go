@@ -43,7 +43,7 @@ type GuestOptions struct {
 	Facts *ir.Facts
 	// Map returns where the map lies that the wide load at an instruction loads, or nil if look-ups in it are to be
 	// calls. Lookup tells of a call that it is a look-up in the map that R1 stands for, with the key at R2. Either may be nil.
-	Map    func(load ir.Index) *amd64.ArrayMap
+	Map    func(load ir.Index) *Map
 	Lookup func(call ir.Index) bool
 	// Moves tells of a call that pointers to the packet are void behind it; nil: of none.
 	Moves func(ir.Index) bool
@@ -106,7 +106,7 @@ func CompileGuest(p *ir.Program, o GuestOptions) (*Guest, error) {
 	if o.Trusted && g.calls.depth > int(o.Frames) {
 		return nil, fmt.Errorf("%w: trusted code that may call itself or enter more than %d functions", ErrNotSupported, o.Frames)
 	}
-	g.asm = amd64.Guest{Code: amd64.NewCode(int(numLabels) + 5*n + len(p.Blocks) + 2*len(p.Funcs)), L: o.Layout, Map: &amd64.SandboxMap}
+	g.asm = amd64.Guest{Code: amd64.NewCode(int(numLabels) + 6*n + len(p.Blocks) + 2*len(p.Funcs)), L: o.Layout, Map: &amd64.SandboxMap}
 	if o.Trusted {
 		g.asm.Map = &amd64.Map
 	}

@@ -10,17 +10,18 @@ import (
 
 type guest struct {
 	compiler
-	o      GuestOptions
-	asm    amd64.Guest
-	out    *Guest
-	calls  calls
-	places *ir.Places
-	reach  []int32 // bytes that the packet is known to have, ahead of each block
-	named  ir.Regs
-	budget int32
-	heads  []bool // blocks that something jumps back to
-	leaf   bool   // the code can be entered as a Go function
-	moving bool   // some call may make the packet another
+	o        GuestOptions
+	asm      amd64.Guest
+	out      *Guest
+	calls    calls
+	places   *ir.Places
+	reach    []int32 // bytes that the packet is known to have, ahead of each block
+	named    ir.Regs
+	budget   int32
+	heads    []bool               // blocks that something jumps back to
+	leaf     bool                 // the code can be entered as a Go function
+	routines map[*Map]amd64.Label // that look maps up
+	moving   bool                 // some call may make the packet another
 
 	// Of the pass that is being written.
 	place ir.State
@@ -48,7 +49,7 @@ func (g *guest) way(i ir.Index) amd64.Label       { return g.n() + amd64.Label(i
 func (g *guest) behind(i ir.Index) amd64.Label    { return 2*g.n() + amd64.Label(i) }
 func (g *guest) yieldWay(i ir.Index) amd64.Label  { return 3*g.n() + amd64.Label(i) }
 func (g *guest) miss(i ir.Index) amd64.Label      { return 4*g.n() + amd64.Label(i) }
-func (g *guest) common(l amd64.Label) amd64.Label { return 5*g.n() + l }
+func (g *guest) common(l amd64.Label) amd64.Label { return 6*g.n() + l }
 func (g *guest) function(f int) amd64.Label       { return g.common(numLabels) + amd64.Label(f) }
 func (g *guest) functionExit(f int) amd64.Label   { return g.function(len(g.p.Funcs)) + amd64.Label(f) }
 

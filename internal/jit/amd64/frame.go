@@ -103,6 +103,9 @@ func (g *Guest) IfFirst(l Label) {
 	g.jcc(ccEqual, l)
 }
 
+// FrameAddr puts the address into a register that lies off bytes from the top of a sandboxed program's frame.
+func (g *Guest) FrameAddr(r Reg, off int32) { g.lea(true, r, at(R9, off)) }
+
 // FirstFrame sets R10 for the main function.
 func (g *Guest) FirstFrame(trusted bool) {
 	if trusted {
