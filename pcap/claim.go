@@ -39,12 +39,12 @@ func (s *store) apply(c *claim) bool {
 		if low, _, ok := s.end(c.a); ok {
 			s.low = max(s.low, low)
 		}
-		return s.low <= s.high
+		return s.low <= s.high && s.beside(c)
 	case claimOutside:
 		if _, high, ok := s.end(c.a); ok {
 			s.high = min(s.high, high-1)
 		}
-		return s.low <= s.high
+		return s.low <= s.high && s.beside(c)
 	}
 	a, b, rel, yes := s.vec(c.a), s.vec(c.b), c.rel, c.yes
 	k, known := b.number()
@@ -107,6 +107,31 @@ func interval(rel relation, yes bool, k uint32) (low, high uint32, ok bool) {
 		return k + 1, ^uint32(0), k != ^uint32(0)
 	}
 	return 0, k, true
+}
+
+// beside reports false if two loads from the same index contradict each other: the one that ends further on lies in
+// the packet and the other does not.
+func (s *store) beside(c *claim) bool {
+	if c.a.op != opLoad || c.a.a == nil {
+		return true
+	}
+	for i := range s.claims {
+		d := &s.claims[i]
+		if d.kind == claimTest || d.kind == c.kind || d.a.op != opLoad || d.a.a != c.a.a {
+			continue
+		}
+		in, out := c.a, d.a
+		if c.kind == claimOutside {
+			in, out = d.a, c.a
+		}
+		if in == out {
+			return false
+		}
+		if _, _, ok := s.end(in); ok && out.k+uint32(out.size) <= in.k+uint32(in.size) {
+			return false
+		}
+	}
+	return true
 }
 
 // end is where a load ends: behind how many bytes, at least and at most.

@@ -53,6 +53,7 @@ const (
 	maxSteps  = 40000 * stepCost
 	stepCost  = 16 // of a test whose outcome is not known; a known one costs 1
 	maxChoice = 2000
+	maxRefute = 200
 	maxAll    = 20000
 	maxOpen   = 30
 )
@@ -75,7 +76,7 @@ func Same(ctx context.Context, a, b string, opts *Options) (Comparison, error) {
 		o.SnapLen = DefaultSnapLen
 	}
 	o.SnapLen = min(o.SnapLen, maxLength)
-	w := &walker{ctx: ctx, pool: newPool(), snapLen: o.SnapLen}
+	w := &walker{ctx: ctx, pool: newPool(), link: o.LinkType, snapLen: o.SnapLen}
 	var roots [2]*node
 	one := map[nodeKey]*node{}
 	for i, expr := range []string{a, b} {

@@ -85,6 +85,45 @@ func TestSame(t *testing.T) {
 	}
 }
 
+// TestSameBehindRadio compares expressions about packets with a header of variable length before the 802.11 header, or
+// the log's.
+func TestSameBehindRadio(t *testing.T) {
+	for _, link := range []pcap.LinkType{pcap.LinkTypeIEEE80211, pcap.LinkTypeRadiotap, pcap.LinkTypePrism, pcap.LinkTypeAVS, pcap.LinkTypePPI, pcap.LinkTypePFLog} {
+		for _, test := range []struct {
+			a, b  string
+			want  pcap.Sameness
+			frame bool // about fields of 802.11 headers
+		}{
+			{"tcp port 80 or 443", "tcp port 443 or 80", pcap.Equal, false},
+			{"portrange 80-82", "port 80 or 81 or 82", pcap.Equal, false},
+			{"portrange 80-82", "port 80 or 81 or 83", pcap.Different, false},
+			{"host 10.0.0.1", "src 10.0.0.1 or dst 10.0.0.1", pcap.Equal, false},
+			{"net 10.0.0.0/8", "net 10.0.0.0/9 or net 10.128.0.0/9", pcap.Equal, false},
+			{"tcp and udp", "arp and ip", pcap.Equal, false},
+			{"tcp", "tcp or udp", pcap.Different, false},
+			{"ip[8] < 5 or tcp", "tcp or ip[8] <= 4", pcap.EqualButShort, false},
+			{"type mgt", "wlan[0] & 0xc = 0", pcap.Equal, true},
+			{"type mgt subtype beacon", "wlan[0] = 0x80", pcap.Different, true},
+			{"type data and tcp port 80", "tcp port 80", pcap.Equal, true},
+			{"wlan host 1:2:3:4:5:6", "wlan src 1:2:3:4:5:6 or wlan dst 1:2:3:4:5:6", pcap.Equal, true},
+			{"wlan host 1:2:3:4:5:6", "wlan addr1 1:2:3:4:5:6", pcap.Different, true},
+		} {
+			if test.frame && (link == pcap.LinkTypePFLog || link == pcap.LinkTypePPI) {
+				continue
+			}
+			c, err := pcap.Same(context.Background(), test.a, test.b, &pcap.Options{LinkType: link})
+			if err != nil || c.Result != test.want || c.Reason != "" {
+				t.Errorf("%v | %s | %s: %v (%s), %v, expected %v", link, test.a, test.b, c.Result, c.Reason, err, test.want)
+				continue
+			}
+			checkComparison(t, test.a, test.b, link, c)
+			if c.Packet != nil && len(c.Packet.Data) > 200 {
+				t.Errorf("%v | %s | %s: the packet has %d bytes", link, test.a, test.b, len(c.Packet.Data))
+			}
+		}
+	}
+}
+
 // checkComparison runs the programs over the packet that a comparison shows.
 func checkComparison(t *testing.T, a, b string, link pcap.LinkType, c pcap.Comparison) {
 	t.Helper()

@@ -44,6 +44,46 @@ func (s *store) search(try func() bool, left *int) answer {
 	return result
 }
 
+// refute reports whether the claims contradict each other, as far as that shows by deciding those bits first that
+// are the last ones of a claim: where in the packet they stand may be left open. What it may decide is
+// counted down in left.
+func (s *store) refute(left *int) bool {
+	if *left <= 0 {
+		return false
+	}
+	*left--
+	l, ok := s.tightest()
+	if !ok {
+		return false
+	}
+	for _, b := range []bool{false, true} {
+		here := s.mark()
+		refuted := !s.is(l, b) || !s.propagate() || s.refute(left)
+		s.undo(here)
+		if !refuted {
+			return false
+		}
+	}
+	return true
+}
+
+// tightest is a bit of the claim that has the fewest left to decide.
+func (s *store) tightest() (bit lit, ok bool) {
+	fewest := 0
+	for i := range s.claims {
+		c := &s.claims[i]
+		if s.settled(c) {
+			continue
+		}
+		a, b := s.vec(c.a), s.vec(c.b)
+		free := append(a.free(), b.free()...)
+		if n := len(free); n > 0 && (!ok || n < fewest) {
+			bit, fewest, ok = free[0]&^1, n, true
+		}
+	}
+	return bit, ok
+}
+
 // pick chooses a bit to decide next, and what to try first: those first that say what others mean, such as the
 // length of a header. It reports false if all claims are true whatever bits are left.
 func (s *store) pick() (l lit, first, ok bool) {
@@ -52,9 +92,7 @@ func (s *store) pick() (l lit, first, ok bool) {
 		c := &s.claims[i]
 		for _, v := range []*value{c.a, c.b} {
 			if l, ok := s.input(v, seen); ok {
-				n, position := (l>>1-1)/8, (l>>1-1)%8
-				usual := !s.places[n].opaque && 0x45>>position&1 != 0 // as in an IPv4 header without options
-				return l &^ 1, usual, true
+				return l &^ 1, s.usual(l), true
 			}
 		}
 	}
@@ -75,6 +113,29 @@ func (s *store) pick() (l lit, first, ok bool) {
 		}
 	}
 	return 0, false, false
+}
+
+// usual is what a bit of an index is in ordinary packets.
+func (s *store) usual(l lit) bool {
+	n, position := (l>>1-1)/8, (l>>1-1)%8
+	at := s.places[n]
+	if at.opaque {
+		return false
+	}
+	usual := byte(0x45) // an IPv4 header without options
+	if b, ok := usualLengths[s.link][at.k]; ok && at.base == nil {
+		usual = b
+	}
+	return usual>>position&1 != 0
+}
+
+// usualLengths are the lengths that headers before a packet give of themselves, short ones: bytes by their offset.
+var usualLengths = map[LinkType]map[uint32]byte{
+	LinkTypeRadiotap: {2: 8, 3: 0},
+	LinkTypePPI:      {2: 8, 3: 0},
+	LinkTypePrism:    {4: 0, 5: 0, 6: 0, 7: 64}, // AVS in place of it
+	LinkTypeAVS:      {4: 0, 5: 0, 6: 0, 7: 64},
+	LinkTypePFLog:    {0: 64},
 }
 
 // input is a bit that is not known of an index in v, or of a number that v calculates with in a way that does

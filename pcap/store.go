@@ -45,6 +45,7 @@ const (
 // store holds claims, and the bits that follow from them. What it does not notice to be contradictory may
 // still be so; what it calls contradictory is.
 type store struct {
+	link      LinkType
 	length    *value // the packet's length
 	places    []place
 	numbers   map[place]uint32
@@ -74,8 +75,8 @@ type state struct {
 	low, high     uint64
 }
 
-func newStore(p *pool, snapLen uint32) *store {
-	return &store{length: p.length(), numbers: map[place]uint32{}, high: uint64(snapLen), cache: map[*value]cached{}, plain: map[*value]vec{}}
+func newStore(p *pool, link LinkType, snapLen uint32) *store {
+	return &store{link: link, length: p.length(), numbers: map[place]uint32{}, high: uint64(snapLen), cache: map[*value]cached{}, plain: map[*value]vec{}}
 }
 
 func (s *store) mark() state { return state{len(s.trail), len(s.claims), s.low, s.high} }
@@ -329,8 +330,14 @@ func gate(op valueOp, a, b lit) (lit, bool) {
 	return 0, false
 }
 
-// sum is a+b+carry as far as its bits are constants or bits that there are, and bits of v's own above.
+// sum is a+b+carry as far as its bits are constants or bits that there are, and bits of v's own above, up to what the
+// sum can be.
 func (s *store) sum(v *value, a, b vec, carry lit) (out vec) {
+	_, highA := a.bounds()
+	_, highB := b.bounds()
+	if most := uint64(highA) + uint64(highB) + 1; most < 1<<32 {
+		defer func() { clear(out[bits.Len64(most):]) }()
+	}
 	for i := range out {
 		half, ok := gate(opXor, a[i], b[i])
 		l, all := gate(opXor, half, carry)

@@ -14,6 +14,7 @@ type walker struct {
 	ctx     context.Context
 	pool    *pool
 	vms     [2]*classic.VM
+	link    LinkType
 	snapLen uint32
 	drop    *node
 
@@ -35,7 +36,7 @@ type side struct {
 
 // round follows all pairs of ways.
 func (w *walker) round(roots [2]*node, short bool) Comparison {
-	w.store, w.short, w.inside = newStore(w.pool, w.snapLen), short, map[*value]int{}
+	w.store, w.short, w.inside = newStore(w.pool, w.link, w.snapLen), short, map[*value]int{}
 	w.steps, w.left, w.open, w.stop, w.out = 0, maxAll, 0, false, Comparison{}
 	start := &environment{}
 	w.walk(side{roots[0], start}, side{roots[1], start})
@@ -216,6 +217,10 @@ func (w *walker) differ(first bool) {
 	w.out.Ways++
 	left := min(maxChoice, w.left)
 	w.left -= left
+	if few := min(maxRefute, left); w.store.refute(&few) {
+		w.left += left
+		return
+	}
 	tries := 0
 	result := w.store.search(func() bool {
 		if tries++; tries > 20 {
