@@ -66,14 +66,34 @@ func (o *object) findExterns() error {
 	return nil
 }
 
-// datasec returns the type that lists a section's variables, or nil.
+// datasec returns the type that lists a section's variables, or nil. On the first look at one, cilium/ebpf
+// fills in where the variables are, and refuses sections that have something it does not expect. On the second
+// look it hands them out as they are.
 func (o *object) datasec(section string) *btf.Datasec {
 	if o.types == nil {
 		return nil
 	}
 	var ds *btf.Datasec
-	if err := o.types.TypeByName(section, &ds); err != nil {
+	if o.types.TypeByName(section, &ds) == nil {
+		return ds
+	}
+	if o.types.TypeByName(section, &ds) != nil {
 		return nil
+	}
+	for _, sec := range o.sections {
+		if sec.name != section || sec.kind == other {
+			continue
+		}
+		ds.Size = uint32(sec.size)
+		places := map[string]uint64{}
+		for _, at := range sec.symbols {
+			places[o.symbols[at].Name] = o.symbols[at].Value
+		}
+		for i := range ds.Vars {
+			if at, ok := places[ds.Vars[i].Type.TypeName()]; ok {
+				ds.Vars[i].Offset = uint32(at)
+			}
+		}
 	}
 	return ds
 }
