@@ -60,11 +60,11 @@ func (t *targets) update(key, value []byte, flags uint64, _ int) Errno {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if empty {
-		atomic.StoreUint32(&t.present[i], 0)
+		storeHalf(&t.present[i], 0)
 		return 0
 	}
 	t.m.mem.store(int(i)*8, value[:4]) // there is no program, whatever the value said
-	atomic.StoreUint32(&t.present[i], 1)
+	storeHalf(&t.present[i], 1)
 	return 0
 }
 
@@ -84,7 +84,7 @@ func (t *targets) remove(key []byte) Errno {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	atomic.StoreUint32(&t.present[i], 0)
+	storeHalf(&t.present[i], 0)
 	return 0
 }
 

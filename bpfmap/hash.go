@@ -108,7 +108,7 @@ func (x *hash) update(key, value []byte, flags uint64, cpu int) Errno {
 		default:
 			x.store(fresh, value, cpu, true)
 			if x.t.refs != nil {
-				atomic.StoreUint32(&x.t.refs[fresh], 0)
+				storeHalf(&x.t.refs[fresh], 0)
 			}
 			x.t.link(h, fresh, key)
 			fresh = 0
@@ -267,6 +267,6 @@ func (x *hash) each(cpu int, f func([]byte, int) bool) (int, Errno) {
 // touch notes that element i of an LRU map was used.
 func (t *table) touch(i uint32) {
 	if p := &t.refs[i]; atomic.LoadUint32(p) == 0 {
-		atomic.StoreUint32(p, 1)
+		storeHalf(p, 1)
 	}
 }

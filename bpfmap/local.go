@@ -3,6 +3,7 @@
 package bpfmap
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -79,6 +80,9 @@ func (m *Local) LookupWithFlags(key, valueOut any, flags ebpf.MapLookupFlags) er
 	if e := m.checkLockFlag(uint64(flags)); e != 0 {
 		return errorOf("lookup", e)
 	}
+	if m.def.KeySize == 0 {
+		return m.peekInto(key, valueOut)
+	}
 	var small [64]byte
 	b := buffer(&small, m.full)
 	if s, ok := m.impl.(*storage); ok {
@@ -93,18 +97,43 @@ func (m *Local) LookupWithFlags(key, valueOut any, flags ebpf.MapLookupFlags) er
 		return fmt.Errorf("lookup: %w", err)
 	}
 	if m.objects != nil {
-		return m.lookupObject(k, valueOut)
+		return m.lookupObject(bytes.Clone(k), valueOut)
 	}
-	if m.def.KeySize == 0 {
-		return m.peekInto(valueOut, b)
-	}
-	if e := m.impl.read(k, b, uint64(flags)); e != 0 {
+	if e := m.readBytes(k, b, uint64(flags)); e != 0 {
 		return errorOf("lookup", e)
 	}
 	if err := m.unmarshalValue(valueOut, b); err != nil {
 		return fmt.Errorf("lookup: %w", err)
 	}
 	return nil
+}
+
+// readBytes and updateBytes name the types that matter, so that the compiler sees that buffers stay on the stack.
+func (m *Local) readBytes(key, out []byte, flags uint64) Errno {
+	switch x := m.impl.(type) {
+	case *hash:
+		return x.read(key, out, flags)
+	case *array:
+		return x.read(key, out, flags)
+	}
+	own := bytes.Clone(out)
+	e := m.impl.read(bytes.Clone(key), own, flags)
+	copy(out, own)
+	return e
+}
+
+func (m *Local) updateBytes(key, value []byte, flags uint64) Errno {
+	e := Errno(0)
+	switch x := m.impl.(type) {
+	case *hash:
+		e = x.update(key, value, flags, allCPUs)
+	case *array:
+		e = x.update(key, value, flags, allCPUs)
+	default:
+		e = m.impl.update(bytes.Clone(key), bytes.Clone(value), flags, allCPUs)
+	}
+	fence()
+	return e
 }
 
 func (m *Local) checkLockFlag(flags uint64) Errno {
@@ -161,7 +190,11 @@ func (m *Local) readElement(key, out []byte) Errno {
 }
 
 // peekInto is Lookup for maps without keys.
-func (m *Local) peekInto(out any, b []byte) error {
+func (m *Local) peekInto(key, out any) error {
+	if _, err := m.marshalKey(key, new([16]byte)); err != nil {
+		return fmt.Errorf("lookup: %w", err)
+	}
+	b := make([]byte, m.full)
 	if f, ok := m.impl.(filter); ok {
 		return m.askFilter(f, out)
 	}
@@ -220,6 +253,7 @@ func (m *Local) LookupAndDeleteWithFlags(key, valueOut any, flags ebpf.MapLookup
 	} else {
 		e = m.impl.take(k, b, uint64(flags))
 	}
+	fence()
 	if e != 0 {
 		return errorOf(op, e)
 	}
@@ -254,16 +288,16 @@ func (m *Local) Update(key, value any, flags ebpf.MapUpdateFlags) error {
 		return fmt.Errorf("update: %w", err)
 	}
 	if m.objects != nil {
-		return errorOf("update", m.objects.put(k, value, uint64(flags)))
+		return errorOf("update", m.objects.put(bytes.Clone(k), value, uint64(flags)))
 	}
 	v, err := m.marshalValue(value, &scratch2)
 	if err != nil {
 		return fmt.Errorf("update: %w", err)
 	}
 	if m.def.KeySize == 0 {
-		return errorOf("update", m.impl.push(v, uint64(flags)))
+		return errorOf("update", m.impl.push(bytes.Clone(v), uint64(flags)))
 	}
-	return errorOf("update", m.impl.update(k, v, uint64(flags), allCPUs))
+	return errorOf("update", m.updateBytes(k, v, uint64(flags)))
 }
 
 // Delete removes a key.
@@ -279,7 +313,9 @@ func (m *Local) Delete(key any) error {
 	if err != nil {
 		return fmt.Errorf("delete: %w", err)
 	}
-	return errorOf("delete", m.impl.remove(k))
+	e := m.impl.remove(bytes.Clone(k))
+	fence()
+	return errorOf("delete", e)
 }
 
 // NextKey finds the key after key; see Map.

@@ -24,7 +24,7 @@ func (l *seqlock) lock() uint32 {
 	}
 }
 
-func (l *seqlock) unlock(n uint32) { atomic.StoreUint32(&l.n, n+2) }
+func (l *seqlock) unlock(n uint32) { storeHalf(&l.n, n+2) }
 
 // begin starts reading without a lock.
 func (l *seqlock) begin() uint32 {

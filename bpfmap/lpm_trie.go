@@ -96,11 +96,11 @@ func (t *trie) follow(l link) uint32 {
 
 func (t *trie) set(l link, to uint32) {
 	if l.node == 0 {
-		atomic.StoreUint32(&t.root, to)
+		storeHalf(&t.root, to)
 		return
 	}
 	p := t.word(l.node, trieChildren)
-	atomic.StoreUint64(p, atomic.LoadUint64(p)&^(0xffffffff<<(32*l.bit))|uint64(to)<<(32*l.bit))
+	storeWord(p, atomic.LoadUint64(p)&^(0xffffffff<<(32*l.bit))|uint64(to)<<(32*l.bit))
 }
 
 func (t *trie) length(node uint32) uint32 { return uint32(atomic.LoadUint64(t.word(node, trieLength))) }
@@ -224,9 +224,9 @@ func (t *trie) descend(length uint32, data []byte) (above, at link, node, match 
 // make returns a new node with a key's data.
 func (t *trie) make(length uint32, data []byte, slot uint32) uint32 {
 	n := t.freeNode.take()
-	atomic.StoreUint64(t.word(n, trieChildren), 0)
-	atomic.StoreUint64(t.word(n, trieLength), uint64(length))
-	atomic.StoreUint64(t.word(n, trieSlot), uint64(slot))
+	storeWord(t.word(n, trieChildren), 0)
+	storeWord(t.word(n, trieLength), uint64(length))
+	storeWord(t.word(n, trieSlot), uint64(slot))
 	t.nodes.store(int(n)*t.size+trieData, data)
 	return n
 }
@@ -266,7 +266,7 @@ func (t *trie) update(key, value []byte, flags uint64, _ int) Errno {
 			t.stored++
 		}
 		t.nodes.store(int(node)*t.size+trieData, data) // bits behind the prefix may differ
-		atomic.StoreUint64(t.word(node, trieSlot), uint64(slot))
+		storeWord(t.word(node, trieSlot), uint64(slot))
 		return 0
 	case node == 0:
 		t.set(at, t.make(length, data, slot))
@@ -303,7 +303,7 @@ func (t *trie) remove(key []byte) Errno {
 	parent := at.node
 	switch {
 	case left != 0 && right != 0:
-		atomic.StoreUint64(t.word(node, trieSlot), 0)
+		storeWord(t.word(node, trieSlot), 0)
 		return 0
 	case left == 0 && right == 0 && parent != 0 && t.slot(parent) == 0:
 		t.set(above, t.child(parent, 1-at.bit)) // the fork goes as well

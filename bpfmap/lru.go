@@ -21,7 +21,7 @@ func (t *table) evictOne() uint32 {
 		i := t.hand%all + 1
 		t.hand = i
 		if ref := &t.refs[i]; atomic.LoadUint32(ref) != 0 {
-			atomic.StoreUint32(ref, 0)
+			storeHalf(ref, 0)
 			continue
 		}
 		if t.removeElement(i) {

@@ -3,6 +3,7 @@
 package bpfmap
 
 import (
+	"bytes"
 	"encoding"
 	"encoding/binary"
 	"errors"
@@ -24,11 +25,6 @@ func marshal(v any, size int, scratch *[16]byte) ([]byte, error) {
 		return nil, errors.New("nil has no bytes")
 	case []byte:
 		b = x
-	case encoding.BinaryMarshaler:
-		var err error
-		if b, err = x.MarshalBinary(); err != nil {
-			return nil, err
-		}
 	case string:
 		b = unsafe.Slice(unsafe.StringData(x), len(x))
 	case uint32:
@@ -51,6 +47,14 @@ func marshal(v any, size int, scratch *[16]byte) ([]byte, error) {
 		b = binary.LittleEndian.AppendUint16(b, x)
 	case uint8:
 		b = append(b, x)
+	case encoding.BinaryMarshaler:
+		if isNilPointer(v) {
+			return nil, fmt.Errorf("%T is nil", v)
+		}
+		var err error
+		if b, err = x.MarshalBinary(); err != nil {
+			return nil, err
+		}
 	default:
 		return marshalOther(v, size)
 	}
@@ -95,8 +99,6 @@ func unmarshal(v any, b []byte) error {
 			*x = append([]byte(nil), b...)
 			return nil
 		}
-	case encoding.BinaryUnmarshaler:
-		return x.UnmarshalBinary(b)
 	case *string:
 		if x != nil {
 			*x = string(b)
@@ -112,6 +114,11 @@ func unmarshal(v any, b []byte) error {
 			*x = binary.LittleEndian.Uint64(b)
 			return nil
 		}
+	case encoding.BinaryUnmarshaler:
+		if isNilPointer(v) {
+			break
+		}
+		return x.UnmarshalBinary(bytes.Clone(b)) // a copy, so that b can be on the stack
 	}
 	if v == nil || isNilPointer(v) {
 		return fmt.Errorf("%T is nil, nothing can be stored there", v)
@@ -120,7 +127,7 @@ func unmarshal(v any, b []byte) error {
 		copy(own, b)
 		return nil
 	}
-	n, err := binary.Decode(b, binary.LittleEndian, v)
+	n, err := binary.Decode(bytes.Clone(b), binary.LittleEndian, v)
 	switch {
 	case err != nil && binary.Size(v) > len(b):
 		return fmt.Errorf("%T takes %d bytes, and there are %d", v, binary.Size(v), len(b))

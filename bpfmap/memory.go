@@ -35,7 +35,7 @@ func (m *memory) bytes() []byte {
 }
 
 // word returns the word at a byte offset, a multiple of 8.
-func (m *memory) word(off int) *uint64 { return &m.words[off/8] }
+func (m *memory) word(off int) *uint64 { return &m.words[uint(off)/8] }
 
 // half returns the 32-bit half word at a byte offset, a multiple of 4.
 func (m *memory) half(off int) *uint32 {
@@ -45,6 +45,10 @@ func (m *memory) half(off int) *uint32 {
 
 // load copies len(out) bytes from off, a multiple of 8, word by word.
 func (m *memory) load(out []byte, off int) {
+	if len(out) == 8 {
+		binary.NativeEndian.PutUint64(out, atomic.LoadUint64(m.word(off)))
+		return
+	}
 	w := m.words[off/8:]
 	for i := 0; len(out) >= 8; i++ {
 		binary.NativeEndian.PutUint64(out, atomic.LoadUint64(&w[i]))
@@ -59,22 +63,26 @@ func (m *memory) load(out []byte, off int) {
 
 // store copies data to off, a multiple of 8, word by word, and zeroes the rest of the last word.
 func (m *memory) store(off int, data []byte) {
+	if len(data) == 8 {
+		storeWord(m.word(off), binary.NativeEndian.Uint64(data))
+		return
+	}
 	w := m.words[off/8:]
 	for i := 0; len(data) >= 8; i++ {
-		atomic.StoreUint64(&w[i], binary.NativeEndian.Uint64(data))
+		storeWord(&w[i], binary.NativeEndian.Uint64(data))
 		data, off = data[8:], off+8
 	}
 	if len(data) > 0 {
 		var last [8]byte
 		copy(last[:], data)
-		atomic.StoreUint64(m.word(off), binary.NativeEndian.Uint64(last[:]))
+		storeWord(m.word(off), binary.NativeEndian.Uint64(last[:]))
 	}
 }
 
 // zero clears n bytes at off, up to the end of the last word.
 func (m *memory) zero(off, n int) {
 	for end := off + n; off < end; off += 8 {
-		atomic.StoreUint64(m.word(off), 0)
+		storeWord(m.word(off), 0)
 	}
 }
 
@@ -138,7 +146,7 @@ func (m *memory) storeValue(off int, data []byte, f *fields) {
 		if !f.skips(i) {
 			var part [4]byte
 			copy(part[:], data[i:])
-			atomic.StoreUint32(m.half(off+i), binary.NativeEndian.Uint32(part[:]))
+			storeHalf(m.half(off+i), binary.NativeEndian.Uint32(part[:]))
 		}
 	}
 }
@@ -151,7 +159,7 @@ func (m *memory) lockValue(off int, f *fields) {
 }
 
 func (m *memory) unlockValue(off int, f *fields) {
-	atomic.StoreUint32(m.half(off+f.spinLock), 0)
+	storeHalf(m.half(off+f.spinLock), 0)
 }
 
 // lockedWord is what a taken bpf_spin_lock holds: 1 as programs see it, in little endian.

@@ -38,6 +38,10 @@ var lastID atomic.Uint32
 // kernel would not accept either, ENOMEM for a map above Options.MaxMemory. A per-CPU element in Contents has
 // one value for all CPUs, or one for each, rounded up to 8 bytes. A map that is Frozen is read-only for Go code from
 // then on.
+//
+// As loaders of objects do, New fills in what follows from the type and the machine: event arrays and cpumaps
+// with no entries or more than there are CPUs get one for each CPU, and sizes of 0 become the 4 bytes that
+// the type's keys or values have.
 func New(def *spec.Map, opts *Options) (*Local, error) {
 	m, err := newMap(def, opts)
 	if err != nil {
@@ -46,10 +50,26 @@ func New(def *spec.Map, opts *Options) (*Local, error) {
 	return m, nil
 }
 
-func newMap(def *spec.Map, opts *Options) (*Local, error) {
-	if err := checkDefinition(def); err != nil {
-		return nil, err
+// complete returns a definition with what follows from the type and the number of CPUs.
+func complete(def *spec.Map, cpus int) *spec.Map {
+	out := *def
+	switch def.Type {
+	case spec.PerfEventArray, spec.CPUMap:
+		if def.MaxEntries == 0 || def.MaxEntries > uint32(cpus) {
+			out.MaxEntries = uint32(cpus)
+		}
+	case spec.ArrayOfMaps, spec.HashOfMaps:
+		if def.ValueSize == 0 {
+			out.ValueSize = 4
+		}
 	}
+	if def.Type == spec.PerfEventArray && def.KeySize == 0 && def.ValueSize == 0 {
+		out.KeySize, out.ValueSize = 4, 4
+	}
+	return &out
+}
+
+func newMap(def *spec.Map, opts *Options) (*Local, error) {
 	o := Options{}
 	if opts != nil {
 		o = *opts
@@ -62,6 +82,10 @@ func newMap(def *spec.Map, opts *Options) (*Local, error) {
 		if math.MaxInt == math.MaxInt32 {
 			o.MaxMemory = 256 << 20
 		}
+	}
+	def = complete(def, o.CPUs)
+	if err := checkDefinition(def); err != nil {
+		return nil, err
 	}
 	m := &Local{def: *def, id: lastID.Add(1), cpus: o.CPUs, full: int(def.ValueSize)}
 	m.def.Contents = nil

@@ -31,6 +31,7 @@ type table struct {
 	keySize          int
 	seed             uint64
 	limit            uint32 // elements that can be in chains at once
+	oneWord          bool   // keys have 4 or 8 bytes
 
 	_     [64]byte // what follows changes often
 	free  uint64   // top of the list of free elements: its number, and above 32 bits a count of changes
@@ -65,7 +66,7 @@ func newTable(keySize int, entries uint32, seed uint64, lru bool) *table {
 	n := powerAbove(uint64(entries))
 	stripes := min(max(n/8, 1), maxStripes)
 	t := &table{buckets: make([]uint32, n), stripes: make([]stripe, stripes), mask: uint32(n - 1), stripeMask: uint32(stripes - 1),
-		stride: entryKey + int(round8(uint32(keySize))), keySize: keySize, seed: seed, limit: entries}
+		stride: entryKey + int(round8(uint32(keySize))), keySize: keySize, seed: seed, limit: entries, oneWord: keySize == 4 || keySize == 8}
 	t.entries = newMemory(uint64(t.elements()+1) * uint64(t.stride))
 	for i := range t.stripes {
 		t.stripes[i].spare = entries + 1 + uint32(i)
@@ -82,17 +83,30 @@ func (t *table) elements() int { return int(t.limit) + len(t.stripes) }
 // hash returns the hash of a key: for each eight bytes of it as a little-endian number, the last ones filled
 // up with zeros, mixed into what there is by a multiplication of which both halves are kept.
 func (t *table) hash(key []byte) uint32 {
+	if t.oneWord {
+		return uint32(mix(t.seed ^ keyNumber(key)))
+	}
+	return t.hashLong(key)
+}
+
+func (t *table) hashLong(key []byte) uint32 {
 	h := t.seed
 	for len(key) >= 8 {
 		h = mix(h ^ binary.LittleEndian.Uint64(key))
 		key = key[8:]
 	}
-	if len(key) == 4 {
-		h = mix(h ^ uint64(binary.LittleEndian.Uint32(key)))
-	} else if len(key) > 0 {
+	if len(key) > 0 {
 		h = mix(h ^ tail(key))
 	}
 	return uint32(h)
+}
+
+// keyNumber returns a key of 4 or 8 bytes as a number.
+func keyNumber(key []byte) uint64 {
+	if len(key) == 4 {
+		return uint64(binary.LittleEndian.Uint32(key))
+	}
+	return binary.LittleEndian.Uint64(key)
 }
 
 func mix(x uint64) uint64 {
@@ -120,12 +134,15 @@ func (t *table) nextOf(i uint32) uint32 { return uint32(atomic.LoadUint64(t.head
 // setNext must only be called by who owns the element or holds the lock of its chain.
 func (t *table) setNext(i, next uint32) {
 	p := t.head(i)
-	atomic.StoreUint64(p, atomic.LoadUint64(p)&^0xffffffff|uint64(next))
+	storeWord(p, atomic.LoadUint64(p)&^0xffffffff|uint64(next))
 }
 
 // equal compares the key of element i.
 func (t *table) equal(i uint32, key []byte) bool {
 	p := unsafe.Add(t.entries.base, uintptr(i)*uintptr(t.stride)+entryKey)
+	if t.oneWord {
+		return littleWord(atomic.LoadUint64((*uint64)(p))) == keyNumber(key)
+	}
 	for ; len(key) >= 8; p, key = unsafe.Add(p, 8), key[8:] {
 		if atomic.LoadUint64((*uint64)(p)) != binary.NativeEndian.Uint64(key) {
 			return false
@@ -173,6 +190,39 @@ func (s *stripe) read(f func(n uint32)) {
 // find returns the element of a key, 0 if there is none.
 func (t *table) find(h uint32, key []byte) uint32 {
 	s := t.stripe(h)
+	if n := atomic.LoadUint32(&s.n); n&1 == 0 {
+		i := uint32(0)
+		if t.oneWord {
+			i = t.walkOne(s, n, h, keyNumber(key))
+		} else {
+			i = t.walk(s, n, h, key)
+		}
+		if s.same(n) {
+			return i
+		}
+	}
+	return t.findSlowly(s, h, key)
+}
+
+// walkOne is walk for keys of one word.
+func (t *table) walkOne(s *stripe, n, h uint32, key uint64) uint32 {
+	key = littleWord(key)
+	base, stride := t.entries.base, uintptr(t.stride)
+	steps := 0
+	for i := atomic.LoadUint32(&t.buckets[h&t.mask]); i != 0; {
+		e := unsafe.Add(base, uintptr(i)*stride)
+		if atomic.LoadUint64((*uint64)(unsafe.Add(e, entryKey))) == key {
+			return i
+		}
+		i = uint32(atomic.LoadUint64((*uint64)(e)))
+		if steps++; steps%64 == 0 && !s.same(n) {
+			return 0 // we may be in the list of free elements by now
+		}
+	}
+	return 0
+}
+
+func (t *table) findSlowly(s *stripe, h uint32, key []byte) uint32 {
 	for range maxTries {
 		n := s.begin()
 		if i := t.walk(s, n, h, key); s.same(n) {
@@ -188,6 +238,9 @@ func (t *table) find(h uint32, key []byte) uint32 {
 // before returns the element of a key and the one before it in the chain, 0 if it is the first. The lock is
 // held.
 func (t *table) before(h uint32, key []byte) (prev, i uint32) {
+	if t.oneWord {
+		return t.beforeOne(h, littleWord(keyNumber(key)))
+	}
 	for i = atomic.LoadUint32(&t.buckets[h&t.mask]); i != 0; {
 		w := atomic.LoadUint64(t.head(i))
 		if uint32(w>>32) == h && t.equal(i, key) {
@@ -198,18 +251,39 @@ func (t *table) before(h uint32, key []byte) (prev, i uint32) {
 	return prev, 0
 }
 
+func (t *table) beforeOne(h uint32, key uint64) (prev, i uint32) {
+	base, stride := t.entries.base, uintptr(t.stride)
+	for i = atomic.LoadUint32(&t.buckets[h&t.mask]); i != 0; {
+		e := unsafe.Add(base, uintptr(i)*stride)
+		if atomic.LoadUint64((*uint64)(unsafe.Add(e, entryKey))) == key {
+			return prev, i
+		}
+		prev, i = i, uint32(atomic.LoadUint64((*uint64)(e)))
+	}
+	return prev, 0
+}
+
+// storeKey writes the key of element i.
+func (t *table) storeKey(i uint32, key []byte) {
+	if t.oneWord {
+		storeWord((*uint64)(unsafe.Add(t.entries.base, uintptr(i)*uintptr(t.stride)+entryKey)), littleWord(keyNumber(key)))
+		return
+	}
+	t.entries.store(int(i)*t.stride+entryKey, key)
+}
+
 // link makes element i, which must belong to the caller, the first of its chain. The lock is held.
 func (t *table) link(h, i uint32, key []byte) {
-	t.entries.store(int(i)*t.stride+entryKey, key)
+	t.storeKey(i, key)
 	b := &t.buckets[h&t.mask]
-	atomic.StoreUint64(t.head(i), uint64(h)<<32|uint64(atomic.LoadUint32(b)))
-	atomic.StoreUint32(b, i)
+	storeWord(t.head(i), uint64(h)<<32|uint64(atomic.LoadUint32(b)))
+	storeHalf(b, i)
 }
 
 // unlink takes element i, which stands behind prev, out of its chain. The lock is held.
 func (t *table) unlink(h, prev, i uint32) {
 	if next := t.nextOf(i); prev == 0 {
-		atomic.StoreUint32(&t.buckets[h&t.mask], next)
+		storeHalf(&t.buckets[h&t.mask], next)
 	} else {
 		t.setNext(prev, next)
 	}
@@ -218,10 +292,10 @@ func (t *table) unlink(h, prev, i uint32) {
 // replace puts the element with, which holds the key, in the place of i, which stands behind prev. The lock
 // is held.
 func (t *table) replace(h, prev, i, with uint32, key []byte) {
-	t.entries.store(int(with)*t.stride+entryKey, key)
-	atomic.StoreUint64(t.head(with), uint64(h)<<32|uint64(t.nextOf(i)))
+	t.storeKey(with, key)
+	storeWord(t.head(with), uint64(h)<<32|uint64(t.nextOf(i)))
 	if prev == 0 {
-		atomic.StoreUint32(&t.buckets[h&t.mask], with)
+		storeHalf(&t.buckets[h&t.mask], with)
 	} else {
 		t.setNext(prev, with)
 	}
