@@ -5,6 +5,7 @@ package skep
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 
 	"github.com/skepbpf/skep/bpfmap"
@@ -29,6 +30,10 @@ type CollectionOptions struct {
 
 	// Object is how to read object files and the specifications of cilium/ebpf.
 	Object elf.Options
+
+	// DefaultEntries is how many entries maps get whose number the object leaves to its loader, as some tools do; 0: such
+	// maps are an error. Event arrays get one for each processor in any case.
+	DefaultEntries uint32
 
 	// Only lists the programs to load; empty: all. Maps are all made.
 	Only []string
@@ -88,7 +93,41 @@ func (b *builder) makeMap(def *spec.Map) (*bpfmap.Local, error) {
 	own := *def
 	own.Contents = slices.DeleteFunc(slices.Clone(def.Contents), func(e spec.MapEntry) bool { return e.Program != "" })
 	opts := b.opts.Maps
+	switch {
+	case def.Type == spec.RingBuf || def.Type == spec.UserRingBuf:
+		own.MaxEntries = ringSize(own.MaxEntries)
+	case own.MaxEntries != 0:
+	case def.Type == spec.PerfEventArray:
+		if own.MaxEntries = uint32(opts.CPUs); opts.CPUs <= 0 {
+			own.MaxEntries = uint32(runtime.NumCPU())
+		}
+	case !unsized(def.Type):
+		own.MaxEntries = b.opts.DefaultEntries
+	}
 	return bpfmap.New(&own, &opts)
+}
+
+// unsized tells of map types that have no number of entries.
+func unsized(t spec.MapType) bool {
+	switch t {
+	case spec.SkStorage, spec.TaskStorage, spec.InodeStorage, spec.CgrpStorage, spec.CGroupStorage, spec.PerCPUCGroupStorage:
+		return true
+	}
+	return false
+}
+
+// ringSize rounds the size of a ring buffer up to what the kernel takes, as libbpf does: a power of two, of whole
+// pages.
+func ringSize(n uint32) uint32 {
+	const page = 4096
+	if n == 0 || n > 1<<31 {
+		return n
+	}
+	size := uint32(page)
+	for size < n {
+		size *= 2
+	}
+	return size
 }
 
 // sameShape checks that a map can take the place of another.

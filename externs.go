@@ -21,6 +21,15 @@ var errMissingKfunc = errors.New("this kernel function is not there")
 var missing = helper.Helper{ID: missingKfunc, Name: "missing", Kfunc: true, Args: make([]helper.Arg, helper.MaxArgs),
 	Func: func(*helper.Call, uint64, uint64, uint64, uint64, uint64) (uint64, error) { return 0, errMissingKfunc }}
 
+// poison is the number that loaders give calls in the place of instructions whose CO-RE relocation has failed. Sound
+// programs never get there.
+const poison = 195896080
+
+var poisoned = helper.Helper{ID: poison, Name: "failed CO-RE relocation", Args: make([]helper.Arg, helper.MaxArgs),
+	Func: func(*helper.Call, uint64, uint64, uint64, uint64, uint64) (uint64, error) { return 0, errPoisoned }}
+
+var errPoisoned = errors.New("the kernel's types have nothing like what the program looks for here")
+
 // resolveExterns gives the wide loads of p that name something of the kernel's a plain value, or make them
 // refer to a map that holds the variable.
 func (prog *Program) resolveExterns(p *spec.Program, helpers map[int32]*helper.Helper) error {

@@ -264,7 +264,7 @@ func helperTable(own []helper.Helper) (map[int32]*helper.Helper, error) {
 		}
 		m[h.ID] = h
 	}
-	m[missingKfunc] = &missing
+	m[missingKfunc], m[poison] = &missing, &poisoned
 	return m, errors.Join(errs...)
 }
 

@@ -58,12 +58,15 @@ func newEngine(name string, p *spec.Program, c *spec.Collection, limit uint64, o
 	default:
 		return nil, usagef("unknown engine %q: it is one of auto, interp, jit, kernel", name)
 	}
-	coll, err := skep.NewCollectionWithOptions(c, &skep.CollectionOptions{Programs: opts, Only: append(reached(c), p.Name)})
+	coll, err := skep.NewCollectionWithOptions(c, &skep.CollectionOptions{Programs: opts, Only: append(reached(c), p.Name), DefaultEntries: defaultEntries})
 	if err != nil {
 		return nil, no(describe(err, p))
 	}
 	return &ownEngine{prog: coll.Programs[p.Name], coll: coll, spec: p, limit: limit, data: []byte{}}, nil
 }
+
+// defaultEntries is how many entries maps get whose size the object leaves to its loader.
+const defaultEntries = 10240
 
 // reached returns the programs that tail calls may lead to, which are those that maps name.
 func reached(c *spec.Collection) (names []string) {
