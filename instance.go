@@ -53,7 +53,7 @@ func (prog *Program) NewInstance() *Instance {
 	if prog.opts.Env != nil {
 		i.m.Call.Env = prog.opts.Env
 	}
-	i.m.Call.Value = prog.opts.Value
+	i.m.Call.Value, i.m.Call.Later = prog.opts.Value, prog.callLater
 	i.single = i.inBatch
 	if l := prog.typ.Context; l != nil {
 		i.context = make([]byte, (l.Size+7)&^7)[:l.Size]

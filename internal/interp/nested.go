@@ -3,10 +3,12 @@
 package interp
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"unsafe"
 
+	"github.com/skepbpf/skep/bpfmap"
 	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/internal/ir"
 	"github.com/skepbpf/skep/internal/jit/amd64"
@@ -60,6 +62,44 @@ func (m *Machine) CallFunction(function uint64, r1, r2, r3, r4, r5 uint64) (uint
 	m.r[isa.R1], m.r[isa.R2], m.r[isa.R3], m.r[isa.R4], m.r[isa.R5] = r1, r2, r3, r4, r5
 	m.init = argRegs | 1<<isa.R10
 	return m.nested(&s, ir.Index(at/8))
+}
+
+// RunElement runs a function of the program, which helpers have been given earlier, on an element of a map: its
+// arguments are the map, a key and the address of the value at an offset of the map's memory. limit and ctx are as in
+// Run.
+func (m *Machine) RunElement(ctx context.Context, limit, function uint64, l *bpfmap.Local, key []byte, off int) (uint64, error) {
+	if m.dirty {
+		m.clean()
+	}
+	m.Space.Reset(0, mem.Frames)
+	m.mem, m.set = m.Space.Frame()
+	m.r = [isa.NumRegisters]uint64{isa.R10: mem.Stack + mem.FrameSize}
+	m.ctx, m.limit = ctx, limit
+	m.ip, m.ran, m.depth, m.budget, m.slow = unsafe.Pointer(&m.code.ops[0]), 0, 0, LoopBudget, true
+	m.base = uintptr(m.ip)
+	if m.trusts() {
+		m.r[isa.R10] = uint64(m.trustedTop())
+	}
+	handle, err := m.MapHandle(l)
+	if err != nil {
+		return 0, err
+	}
+	value, err := m.MapAddr(l, off)
+	if err != nil {
+		return 0, err
+	}
+	keyAddr, b, err := m.Alloc(len(key), true)
+	if err != nil {
+		return 0, err
+	}
+	copy(b, key)
+	r0, err := m.CallFunction(function, handle, keyAddr, value, 0, 0)
+	m.slow = false
+	var e ended
+	if errors.As(err, &e) {
+		err = e.err
+	}
+	return r0, err
 }
 
 // nested runs the current code from an instruction on, in a frame that has been pushed.
