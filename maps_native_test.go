@@ -169,3 +169,165 @@ func BenchmarkMapLookup(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkMapUpdate updates elements that are there in a loop of a program.
+func BenchmarkMapUpdate(b *testing.B) {
+	text := `
+		r6 = 1000
+	loop:
+		*(u64 *)(r10 - 8) = r6
+		*(u64 *)(r10 - 16) = r6
+		r1 = map[m]
+		r2 = r10
+		r2 += -8
+		r3 = r10
+		r3 += -16
+		r4 = 0
+		call map_update_elem
+		r6 -= 1
+		if r6 != 0 goto loop
+		exit`
+	for _, m := range []spec.Map{{Type: spec.Array, KeySize: 4}, {Type: spec.Hash, KeySize: 4}, {Type: spec.Hash, KeySize: 8}, {Type: spec.LRUHash, KeySize: 8}} {
+		b.Run(fmt.Sprint(m.Type, m.KeySize), func(b *testing.B) {
+			m.Name, m.ValueSize, m.MaxEntries = "m", 8, 1024
+			c := collect(b, nil, []spec.Map{m}, map[string]string{"p": text})
+			inst := c.Programs["p"].NewInstance()
+			for b.Loop() {
+				if r0, err := inst.Run(nil); err != nil || r0 != 0 {
+					b.Fatal(r0, err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/update")
+		})
+	}
+}
+
+// TestUpdates updates maps from programs, with keys and values of every size, and compares with the same done from Go.
+func TestUpdates(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for size := 1; size <= 40; size++ {
+		for _, typ := range []spec.MapType{spec.Hash, spec.LRUHash, spec.Array, spec.PerCPUArray} {
+			keySize := 1 + (size*7)%30
+			if typ == spec.Array || typ == spec.PerCPUArray {
+				keySize = 4
+			}
+			// The memory holds the flags, the key and the value.
+			var b strings.Builder
+			copyIn := func(from, n, to int) {
+				for i := range n {
+					fmt.Fprintf(&b, "r3 = *(u8 *)(r1 + %d)\n*(u8 *)(r10 - %d) = r3\n", from+i, to-i)
+				}
+			}
+			valueAt, keyAt := 128, 192
+			copyIn(8, keySize, keyAt)
+			copyIn(8+keySize, size, valueAt)
+			fmt.Fprintf(&b, "r4 = *(u64 *)(r1 + 0)\nr1 = map[m]\nr2 = r10\nr2 += -%d\nr3 = r10\nr3 += -%d\ncall map_update_elem\nexit", keyAt, valueAt)
+			p, err := asm.Assemble("p", b.String(), &asm.Options{Helper: helper.ID})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.Name = "p"
+			def := spec.Map{Name: "m", Type: typ, KeySize: uint32(keySize), ValueSize: uint32(size), MaxEntries: 16}
+			c, err := skep.NewCollectionWithOptions(&spec.Collection{Programs: []spec.Program{*p}, Maps: []spec.Map{def}}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			twin, err := bpfmap.New(&def, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			inst := c.Programs["p"].NewInstance()
+			for range 300 {
+				data := make([]byte, 8+keySize+size)
+				data[0] = byte(max(0, r.IntN(8)-4))
+				for i := range keySize {
+					data[8+i] = byte(r.IntN(3))
+				}
+				if keySize == 4 && typ != spec.Hash && typ != spec.LRUHash {
+					copy(data[8:12], []byte{byte(r.IntN(18)), 0, 0, 0})
+				}
+				for i := range size {
+					data[8+keySize+i] = byte(r.Uint32())
+				}
+				got, err := inst.Run(data)
+				want := -int64(twin.UpdateElem(data[8:8+keySize], data[8+keySize:], uint64(data[0]), 0))
+				if err != nil || int64(got) != want {
+					t.Fatalf("%s, key %d, value %d, flags %d: %d, %v, want %d", typ, keySize, size, data[0], int64(got), err, want)
+				}
+			}
+			want := map[string]string{}
+			for k, v := range twin.All() {
+				want[string(k)] = string(v)
+			}
+			n := 0
+			for k, v := range c.Maps["m"].All() {
+				n++
+				if typ == spec.PerCPUArray {
+					continue // the run's processor may be another
+				}
+				if want[string(k)] != string(v) {
+					t.Fatalf("%s: %x is %x, want %x", typ, k, v, want[string(k)])
+				}
+			}
+			if n != len(want) {
+				t.Fatalf("%s: %d elements, want %d", typ, n, len(want))
+			}
+		}
+	}
+}
+
+// TestUpdatesAmidReaders updates elements from programs while others read and write them: what is read is always one
+// of the values that were written, of one piece.
+func TestUpdatesAmidReaders(t *testing.T) {
+	text := `
+		r6 = *(u32 *)(r1 + 8)
+		*(u64 *)(r10 - 8) = 0
+		*(u32 *)(r10 - 8) = 5
+		*(u64 *)(r10 - 16) = r6
+		*(u64 *)(r10 - 24) = r6
+		*(u64 *)(r10 - 32) = r6
+		r1 = map[m]
+		r2 = r10
+		r2 += -8
+		r3 = r10
+		r3 += -32
+		r4 = 0
+		call map_update_elem
+		exit`
+	for _, typ := range []spec.MapType{spec.Hash, spec.LRUHash} {
+		c := collect(t, nil, []spec.Map{{Name: "m", Type: typ, KeySize: 8, ValueSize: 24, MaxEntries: 8}}, map[string]string{"p": text})
+		m := c.Maps["m"]
+		if err := m.Put(uint64(5), [3]uint64{}); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		var stop atomic.Bool
+		for w := range uint32(2) {
+			wg.Go(func() {
+				inst := c.Programs["p"].NewInstance()
+				for i := range uint32(100_000) {
+					if r0, err := inst.RunPacket(&spec.Packet{Data: make([]byte, 20), Mark: i*2 + w}); err != nil || r0 != 0 {
+						t.Error(r0, err)
+						break
+					}
+				}
+				stop.Store(true)
+			})
+		}
+		wg.Go(func() {
+			for i := uint64(1 << 40); !stop.Load(); i++ {
+				_ = m.Put(uint64(5), [3]uint64{i, i, i})
+			}
+		})
+		wg.Go(func() {
+			for !stop.Load() {
+				var v [3]uint64
+				if err := m.Lookup(uint64(5), &v); err != nil || v[0] != v[1] || v[1] != v[2] {
+					t.Error(v, err)
+					return
+				}
+			}
+		})
+		wg.Wait()
+	}
+}

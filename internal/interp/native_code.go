@@ -94,7 +94,7 @@ func guestOptions(p *ir.Program, opts Options) jit.GuestOptions {
 	o := jit.GuestOptions{Layout: layout, Context: opts.Context, OpSize: int32(opSize), Frames: mem.Frames,
 		Trusted: opts.Trusted, Metered: !opts.Trusted && !opts.batch, Batch: opts.batch, Clear: opts.clear, Lengths: opts.Lengths,
 		ContextSize: int32(opts.ContextSize), DataWritable: opts.DataWritable, GoCalls: true}
-	o.Lookup, o.Map = opts.lookups(p)
+	o.MapCall, o.Map = opts.mapCalls(p)
 	o.Facts = opts.Facts
 	if opts.Loose {
 		o.Zero = zeroed(p, opts.Entry)

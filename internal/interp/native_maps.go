@@ -15,17 +15,23 @@ import (
 	"github.com/skepbpf/skep/isa"
 )
 
-// lookups returns which calls are look-ups in maps, and where maps are.
-func (o *Options) lookups(p *ir.Program) (lookup func(ir.Index) bool, where func(ir.Index) *jit.Map) {
+// mapCalls returns what calls do with maps, and where maps are.
+func (o *Options) mapCalls(p *ir.Program) (call func(ir.Index) jit.MapCall, where func(ir.Index) *jit.Map) {
 	if o.World == nil || len(o.World.maps) == 0 || o.Helper == nil {
 		return nil, nil
 	}
-	lookup = func(call ir.Index) bool {
-		h := o.Helper(int32(p.Ins[call].Imm))
-		return h != nil && h.Inline == helper.InlineLookup
+	call = func(call ir.Index) jit.MapCall {
+		switch h := o.Helper(int32(p.Ins[call].Imm)); {
+		case h == nil:
+		case h.Inline == helper.InlineLookup:
+			return jit.MapLookup
+		case h.Inline == helper.InlineUpdate:
+			return jit.MapUpdate
+		}
+		return jit.NoMapCall
 	}
 	known := map[int]*jit.Map{}
-	return lookup, func(load ir.Index) *jit.Map {
+	return call, func(load ir.Index) *jit.Map {
 		n := int(p.Ins[load].Imm-mem.MapHandles)/handleStep - 1
 		if p.Ins[load].Op != isa.LdMapFD || n < 0 || n >= len(o.World.maps) {
 			return nil
@@ -50,15 +56,20 @@ func (o *Options) nativeMap(n int) *jit.Map {
 	if o.Trusted {
 		base = addrOf(unsafe.Pointer(&m.Memory()[0]))
 	}
+	host := addrOf(unsafe.Pointer(&m.Memory()[0]))
+	if _, write := m.ProgAccess(); !write || len(m.Spec().Fields) > 0 || !amd64.CanCopy(l.ValueSize) || l.Kind == bpfmap.LayoutHash && !l.Replace {
+		host = 0
+	}
 	switch {
 	case l.Kind == bpfmap.LayoutArray && l.Entries <= math.MaxInt32:
-		return &jit.Map{Array: &amd64.ArrayMap{Base: base, Count: l.Entries, Stride: uint32(l.ValueStride), PerCPU: uint64(l.CPUStride)}}
+		return &jit.Map{Array: &amd64.ArrayMap{Base: base, Host: host, Size: l.ValueSize, Count: l.Entries, Stride: uint32(l.ValueStride), PerCPU: uint64(l.CPUStride)}}
 	case l.Kind == bpfmap.LayoutHash && amd64.CanHash(l.KeySize):
-		return &jit.Map{Hash: &amd64.HashMap{Base: base, KeySize: l.KeySize, Stride: uint64(l.ValueStride), PerCPU: uint64(l.CPUStride),
+		return &jit.Map{Hash: &amd64.HashMap{Base: base, Host: host, Size: l.ValueSize, KeySize: l.KeySize, Stride: uint64(l.ValueStride), PerCPU: uint64(l.CPUStride),
 			Seed: l.Seed, Multiplier: l.Multiplier, Mask: l.Mask, StripeMask: l.StripeMask,
 			Buckets: addrOf(l.Buckets), Stripes: addrOf(l.Stripes) + uint64(l.StripeSeq), Elements: addrOf(l.Elements), Refs: addrOf(l.Refs),
 			StripeStride: uint64(l.StripeStride), EntryStride: uint64(l.EntryStride),
-			EntryNext: int32(l.EntryNext), EntryHash: int32(l.EntryHash), EntryKey: int32(l.EntryKey)}}
+			EntryNext: int32(l.EntryNext), EntryHash: int32(l.EntryHash), EntryKey: int32(l.EntryKey),
+			Spare: int32(l.StripeSpare) - int32(l.StripeSeq)}}
 	}
 	return nil
 }

@@ -41,10 +41,10 @@ type GuestOptions struct {
 	Tidy   bool
 	// Facts is what has been proved; nil: nothing.
 	Facts *ir.Facts
-	// Map returns where the map lies that the wide load at an instruction loads, or nil if look-ups in it are to be
-	// calls. Lookup tells of a call that it is a look-up in the map that R1 stands for, with the key at R2. Either may be nil.
-	Map    func(load ir.Index) *Map
-	Lookup func(call ir.Index) bool
+	// Map returns where the map lies that the wide load at an instruction loads, or nil if what is done with it is to be
+	// calls. MapCall tells what a call does with the map that R1 stands for. Either may be nil.
+	Map     func(load ir.Index) *Map
+	MapCall func(call ir.Index) MapCall
 	// Moves tells of a call that pointers to the packet are void behind it; nil: of none.
 	Moves func(ir.Index) bool
 	// GoCalls tells that whoever enters the code can call helpers.

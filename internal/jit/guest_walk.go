@@ -18,10 +18,10 @@ type guest struct {
 	reach    []int32 // bytes that the packet is known to have, ahead of each block
 	named    ir.Regs
 	budget   int32
-	heads    []bool               // blocks that something jumps back to
-	leaf     bool                 // the code can be entered as a Go function
-	routines map[*Map]amd64.Label // that look maps up
-	moving   bool                 // some call may make the packet another
+	heads    []bool                     // blocks that something jumps back to
+	leaf     bool                       // the code can be entered as a Go function
+	routines map[routineKey]amd64.Label // that look maps up
+	moving   bool                       // some call may make the packet another
 
 	// Of the pass that is being written.
 	place ir.State
@@ -369,7 +369,7 @@ func (g *guest) call(i ir.Index, in *ir.Ins, row *isa.Row) {
 		g.out.Behind[i] = uint32(g.code.Len())
 		return
 	}
-	if g.lookup(i, row) {
+	if g.mapCall(i, row) {
 		return
 	}
 	if addr := g.native(row, i); addr != 0 {

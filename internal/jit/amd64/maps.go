@@ -12,6 +12,8 @@ type ArrayMap struct {
 	Base   uint64 // address of the first, as the program sees it
 	Count  uint32
 	Stride uint32 // bytes from one to the next
+	Host   uint64 // address of the first, as the host sees it; 0: code cannot write there
+	Size   uint32 // bytes of a value
 	PerCPU uint64 // bytes from those of one processor to those of the next; 0 if there is one value for all
 }
 
@@ -54,7 +56,9 @@ func (g *Guest) scale(r Reg, by uint64) {
 // HashMap is where a hash map is; bpfmap.Layout says how it is looked up, and what the fields mean.
 type HashMap struct {
 	Base    uint64 // address of the values, as the program sees it
+	Host    uint64 // the same, as the host sees it; 0: code cannot write there
 	KeySize uint32 // bytes
+	Size    uint32 // bytes of a value
 	Stride  uint64 // bytes from a value to the next
 	PerCPU  uint64 // bytes from the values of one processor to those of the next; 0 if there is one value for all
 
@@ -63,6 +67,7 @@ type HashMap struct {
 	Buckets, Stripes, Elements, Refs uint64 // addresses; Refs may be 0
 	StripeStride, EntryStride        uint64
 	EntryNext, EntryHash, EntryKey   int32
+	Spare                            int32 // of a stripe's spare element, from the stripe's number
 }
 
 // hashSteps is how many elements of a chain code looks at.
@@ -82,16 +87,18 @@ func (g *Guest) CallLookup(l Label, key Mem, slow Label) {
 	g.jcc(ccBelow, slow)
 }
 
-// keyWord loads the part of the key that starts at off into RSI, zero-extended.
-func (g *Guest) keyWord(m *HashMap, off uint32) {
-	switch n := m.KeySize - off; {
+// word loads the part of size bytes at base that starts at off into a register: eight bytes, or the last ones,
+// zero-extended.
+func (g *Guest) word(dst Reg, base Mem, size, off uint32) {
+	from := func(off uint32) Mem { m := base; m.Off += int32(off); return m }
+	switch n := size - off; {
 	case n >= 8:
-		g.Load(64, false, RSI, RDI, int32(off))
+		g.LoadMem(64, false, dst, from(off))
 	case n == 1 || n == 2 || n == 4:
-		g.Load(uint8(8*n), false, RSI, RDI, int32(off))
+		g.LoadMem(uint8(8*n), false, dst, from(off))
 	default:
-		g.Load(64, false, RSI, RDI, int32(m.KeySize)-8)
-		g.rr(true, 5, RSI, 0xc1) // shr
+		g.LoadMem(64, false, dst, from(size-8))
+		g.rr(true, 5, dst, 0xc1) // shr
 		g.byte(byte(8 * (8 - n)))
 	}
 }
@@ -99,18 +106,19 @@ func (g *Guest) keyWord(m *HashMap, off uint32) {
 // HashLookup writes the routine: the address of the key in RDI, the result in RAX, the carry flag tells that the
 // work is left to others.
 func (g *Guest) HashLookup(m *HashMap) {
-	g.hash(m)
+	g.hash(m, RSI)
 	g.stripe(m)
 	g.rm(false, false, RCX, at(tmp1, 0), 0x8b)
 	g.rr(false, 0, RCX, 0xf6) // test
 	g.byte(1)
 	slow := []int{g.skip32(ccNotEqual)}
 	g.bucket(m)
+	g.MovImm(tmp0, m.Elements)
 	var found, none []int
 	for range hashSteps {
 		g.test(false, RAX, RAX)
 		none = append(none, g.skip32(ccEqual))
-		next := g.compare(m)
+		next := g.compare(m, tmp0, RSI)
 		found = append(found, g.skip32(always))
 		g.here32(next...)
 		g.rm(false, false, RAX, at(RDX, m.EntryNext), 0x8b)
@@ -128,16 +136,16 @@ func (g *Guest) HashLookup(m *HashMap) {
 	g.byte(0xf8, 0xc3)
 }
 
-// hash puts the hash of the key into R8.
-func (g *Guest) hash(m *HashMap) {
+// hash puts the hash of the key into R8. RAX, RDX, R11 and tmp are lost.
+func (g *Guest) hash(m *HashMap, tmp Reg) {
 	g.MovImm(RAX, m.Seed)
 	g.MovImm(tmp0, m.Multiplier)
 	for off := uint32(0); off < m.KeySize; off += 8 {
 		if m.KeySize-off >= 8 {
 			g.rm(true, false, RAX, at(RDI, int32(off)), 0x33)
 		} else {
-			g.keyWord(m, off)
-			g.group(grpXor, true, RAX, RSI)
+			g.word(tmp, at(RDI, 0), m.KeySize, off)
+			g.group(grpXor, true, RAX, tmp)
 		}
 		g.rr(true, 4, tmp0, 0xf7) // mul
 		g.group(grpXor, true, RAX, RDX)
@@ -153,25 +161,25 @@ func (g *Guest) stripe(m *HashMap) {
 	g.group(grpAdd, true, tmp1, RAX)
 }
 
-// bucket puts the number of the chain's first element into RAX and the address of the elements into R11.
+// bucket puts the number of the chain's first element into RAX.
 func (g *Guest) bucket(m *HashMap) {
 	g.Mov(false, RAX, R8)
 	g.groupImm(grpAnd, false, RAX, int32(m.Mask))
 	g.MovImm(tmp0, m.Buckets)
 	g.rm(false, false, RAX, Mem{Base: tmp0, Index: RAX, Scale: 4}, 0x8b)
-	g.MovImm(tmp0, m.Elements)
 }
 
-// compare puts the address of element RAX into RDX and compares hash and key; where they differ it goes to what it returns.
-func (g *Guest) compare(m *HashMap) (differ []int) {
+// compare puts the address of element RAX into RDX and compares hash and key; where they differ it goes to what it
+// returns. elements holds the address of all elements.
+func (g *Guest) compare(m *HashMap, elements, tmp Reg) (differ []int) {
 	g.Mov(true, RDX, RAX)
 	g.scaleBy(RDX, m.EntryStride)
-	g.group(grpAdd, true, RDX, tmp0)
+	g.group(grpAdd, true, RDX, elements)
 	g.rm(false, false, R8, at(RDX, m.EntryHash), 0x39)
 	differ = append(differ, g.skip32(ccNotEqual))
 	for off := uint32(0); off < m.KeySize; off += 8 {
-		g.keyWord(m, off)
-		g.rm(true, false, RSI, at(RDX, m.EntryKey+int32(off)), 0x3b)
+		g.word(tmp, at(RDI, 0), m.KeySize, off)
+		g.rm(true, false, tmp, at(RDX, m.EntryKey+int32(off)), 0x3b)
 		differ = append(differ, g.skip32(ccNotEqual))
 	}
 	return differ
