@@ -11,6 +11,7 @@ import (
 
 	"github.com/skepbpf/skep"
 	"github.com/skepbpf/skep/asm"
+	"github.com/skepbpf/skep/bpfmap"
 	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/spec"
 )
