@@ -76,6 +76,17 @@ func (h host) Code(program any) (*interp.Code, error) {
 	return p.code, nil
 }
 
+// Probe implements interp.Host.
+func (h host) Probe(b []byte, addr uint64) bool {
+	if !h.prog.typ.BTF {
+		return false
+	}
+	if env := h.prog.opts.Env; env != nil {
+		env.ReadKernel(b, addr)
+	}
+	return true
+}
+
 // PacketData implements interp.Host.
 func (h host) PacketData() (data []byte, meta int) { return h.m.Packet, h.data.meta }
 

@@ -26,6 +26,9 @@ func copyRegions(dst []byte, regions []Region, addr uint64) int {
 	return n
 }
 
+// ReadKernel fills b from the kernel memory at an address, as far as there is some. The rest of b stays as it is.
+func (e *Env) ReadKernel(b []byte, addr uint64) { copyRegions(b, e.Kernel, addr) }
+
 // readUser fills dst from user memory. If it cannot, dst has what could be read.
 func (c *Call) readUser(dst []byte, addr uint64) bool {
 	return len(dst) == 0 || c.Env != nil && copyRegions(dst, c.Env.User, addr) == len(dst)

@@ -49,7 +49,10 @@ func (m *Machine) initNative() {
 		return
 	}
 	m.funcs = unsafe.Pointer(unsafe.SliceData(c.funcs))
-	if c.trusted {
+	switch {
+	case c.trusted && m.code.opts.Facts != nil:
+		m.Call.Memory = (*ownMemory)(m)
+	case c.trusted:
 		m.Call.Memory = hostMemory{}
 	}
 }

@@ -91,9 +91,19 @@ func (m *Machine) load(row *isa.Row, in *ir.Ins) bool {
 	addr := m.r[in.Src] + uint64(int64(in.Off))
 	p := m.Space.Load(addr, size)
 	if p == nil {
-		return false
+		return m.probe(row, in, addr, size)
 	}
 	m.r[in.Dst] = isa.EvalLoad(row, loadSize(p, size))
+	return true
+}
+
+// probe is a load from the kernel's memory, which has addresses that the program's own cannot have.
+func (m *Machine) probe(row *isa.Row, in *ir.Ins, addr, size uint64) bool {
+	var b [8]byte
+	if addr < 1<<32 || m.Host == nil || !m.Host.Probe(b[:size], addr) {
+		return false
+	}
+	m.r[in.Dst] = isa.EvalLoad(row, binary.LittleEndian.Uint64(b[:]))
 	return true
 }
 

@@ -19,6 +19,9 @@ type Host interface {
 	PacketData() (data []byte, meta int)
 	AdjustPacket(front, back, meta int) error
 	PacketFront() int
+	// Probe fills b from memory of the kernel, for loads through pointers to its structures. What is not there is
+	// zero. ok is false where programs of this type have no such pointers.
+	Probe(b []byte, addr uint64) (ok bool)
 	// Code returns the code of a program that a tail call leads to.
 	Code(program any) (*Code, error)
 }
