@@ -54,7 +54,7 @@ func (p *packer) pack() errno {
 	for p.at = 0; p.at < end; p.at++ {
 		ch := p.format[p.at]
 		switch {
-		case ch >= 0x80 || ch < ' ' && !isSpace(ch) || ch == 0x7f:
+		case ch < ' ' && !isSpace(ch) || ch == 0x7f:
 			return eINVAL
 		case ch != '%':
 			continue
@@ -196,7 +196,12 @@ func (p *packer) text() errno {
 	return 0
 }
 
+// Characters are classed as in Latin-1, like the kernel's.
 func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' || c == 0xa0 }
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
-func isAlpha(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
-func isPunct(c byte) bool { return c > ' ' && c < 0x7f && !isDigit(c) && !isAlpha(c) }
+func isAlpha(c byte) bool {
+	return c|0x20 >= 'a' && c|0x20 <= 'z' || c >= 0xc0 && c != 0xd7 && c != 0xf7
+}
+func isPunct(c byte) bool {
+	return c > ' ' && c != 0x7f && (c < 0x7f || c > 0xa0) && !isDigit(c) && !isAlpha(c)
+}

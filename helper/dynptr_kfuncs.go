@@ -142,27 +142,22 @@ func dynptrCopy(c *Call, dst, dstOff, src, srcOff, n uint64) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	size := uint32(n)
+	at, src32, size := uint32(dstOff), uint32(srcOff), uint32(n)
+	readable := from.data() != 0 && from.has(src32, size)
+	writable := to.data() != 0 && !to.readOnly() && to.has(at, size)
 	switch {
-	case to.data() != 0 && from.data() != 0 && (!to.has(uint32(dstOff), size) || !from.has(uint32(srcOff), size)):
+	case !readable && !writable && (!to.has(at, size) || !from.has(src32, size)):
 		return e2BIG.result32()
-	case to.data() == 0 || from.data() == 0:
-		if !to.has(uint32(dstOff), size) && !from.has(uint32(srcOff), size) {
-			return e2BIG.result32()
-		}
-		return eINVAL.result32()
+	case !readable && !writable && size == 0:
+		return 0, nil
+	case !readable:
+		return orErrno32(from.load(c, make([]byte, size), src32, 0))
 	}
-	b, e, err := from.bytes(c, uint32(srcOff), size, false)
-	if err != nil {
-		return 0, err
+	b, e, err := from.bytes(c, src32, size, false)
+	if err != nil || e != 0 {
+		return orErrno32(e, err)
 	}
-	if e == 0 {
-		e, err = to.store(c, uint32(dstOff), b, 0)
-	}
-	if err != nil {
-		return 0, err
-	}
-	return e.result32()
+	return orErrno32(to.store(c, at, b, 0))
 }
 
 func dynptrMemset(c *Call, ptr, off, n, value, _ uint64) (uint64, error) {
@@ -174,6 +169,8 @@ func dynptrMemset(c *Call, ptr, off, n, value, _ uint64) (uint64, error) {
 		return eINVAL.result32()
 	case !d.has(uint32(off), uint32(n)):
 		return e2BIG.result32()
+	case uint32(n) == 0:
+		return 0, nil
 	case d.data() == 0:
 		return eINVAL.result32()
 	}
@@ -190,22 +187,19 @@ func dynptrMemset(c *Call, ptr, off, n, value, _ uint64) (uint64, error) {
 // filler fills a buffer from an address and returns how many bytes it has filled; or what it wants to tell.
 type filler func(c *Call, b []byte, addr uint64) (n int, result int)
 
-func fillBytes(from copyFunc) filler {
+func fillBytes(from origin) filler {
 	return func(c *Call, b []byte, addr uint64) (int, int) {
-		if !from(c, b, addr) {
-			return 0, -int(eFAULT)
+		if !from.copy(c, b, addr) {
+			return 0, -int(from.fails(addr))
 		}
 		return len(b), 0
 	}
 }
 
-func fillText(from copyFunc) filler {
+func fillText(from origin) filler {
 	return func(c *Call, b []byte, addr uint64) (int, int) {
-		n := readString(b, addr, func(b []byte, addr uint64) bool { return from(c, b, addr) })
-		if n < 0 {
-			return 0, -int(eFAULT)
-		}
-		return n, n
+		n := from.text(c, b, addr)
+		return max(n, 0), n
 	}
 }
 

@@ -19,7 +19,7 @@ var loops = []Helper{
 			case flags != 0:
 				return eINVAL.result()
 			case n > maxLoops:
-				return e2BIG.result()
+				return e2BIG.result32() // as where the kernel writes the loop into the program
 			}
 			for i := range n {
 				r, err := c.CallFunction(function, i, ctx, 0, 0, 0)
@@ -116,7 +116,7 @@ func bitsNew(c *Call, it, addr, words, _, _ uint64) (uint64, error) {
 	} else {
 		copied := make([]byte, 8*n)
 		if !c.readKernel(copied, addr) {
-			return eFAULT.result32()
+			return badKernel(addr).result32()
 		}
 		h, err := c.Handle(copied)
 		if err != nil {

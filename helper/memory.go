@@ -34,10 +34,25 @@ func (c *Call) readUser(dst []byte, addr uint64) bool {
 	return len(dst) == 0 || c.Env != nil && copyRegions(dst, c.Env.User, addr) == len(dst)
 }
 
+// The addresses that are the kernel's: where guest memory is, and those above what user space can have.
+const (
+	guestStart = 1 << 24
+	guestEnd   = 1 << 32
+	userEnd    = 0x7fff_ffff_f000 + 1<<12
+)
+
+// badKernel returns the error of a kernel address that could not be read: there are those that cannot be one.
+func badKernel(addr uint64) errno {
+	if addr >= guestStart && addr < guestEnd || addr >= userEnd {
+		return eFAULT
+	}
+	return eRANGE
+}
+
 // readKernel fills dst from kernel memory or what the program itself could read.
 func (c *Call) readKernel(dst []byte, addr uint64) bool {
 	if len(dst) == 0 {
-		return true
+		return badKernel(addr) == eFAULT || c.readKernel(make([]byte, 1), addr)
 	}
 	if c.Env != nil && copyRegions(dst, c.Env.Kernel, addr) == len(dst) {
 		return true

@@ -2,39 +2,53 @@
 
 package helper
 
-// copyFunc copies memory, or fails.
-type copyFunc func(c *Call, dst []byte, addr uint64) bool
+// origin is memory to copy from.
+type origin struct {
+	copy  func(c *Call, dst []byte, addr uint64) bool // reports whether it could
+	fails func(addr uint64) errno                     // the error if it could not
+}
 
-func fromKernel(c *Call, dst []byte, addr uint64) bool { return c.readKernel(dst, addr) }
-func fromUser(c *Call, dst []byte, addr uint64) bool   { return c.readUser(dst, addr) }
-func fromAny(c *Call, dst []byte, addr uint64) bool    { return c.readAny(dst, addr) }
+var (
+	fromKernel = origin{(*Call).readKernel, badKernel}
+	fromUser   = origin{(*Call).readUser, func(uint64) errno { return eFAULT }}
+	// The address tells which it is.
+	fromAny = origin{(*Call).readAny, func(uint64) errno { return eFAULT }}
+)
+
+// text copies a string with its zero byte and returns how many bytes that were, or the negative error.
+func (o origin) text(c *Call, dst []byte, addr uint64) int {
+	n := readString(dst, addr, func(b []byte, addr uint64) bool { return o.copy(c, b, addr) })
+	if n < 0 {
+		return -int(o.fails(addr))
+	}
+	return n
+}
 
 // read returns the body of a helper that copies to R1, R2 bytes, from R3. What cannot be read becomes zeros.
-func read(from copyFunc) Func {
+func read(from origin) Func {
 	return func(c *Call, dst, size, src, _, _ uint64) (uint64, error) {
 		b, err := c.Bytes(dst, int(uint32(size)), true)
 		if err != nil {
 			return 0, err
 		}
-		if !from(c, b, src) {
+		if !from.copy(c, b, src) {
 			clear(b)
-			return eFAULT.result()
+			return from.fails(src).result()
 		}
 		return 0, nil
 	}
 }
 
 // readStr is read for strings.
-func readStr(from copyFunc) Func {
+func readStr(from origin) Func {
 	return func(c *Call, dst, size, src, _, _ uint64) (uint64, error) {
 		b, err := c.Bytes(dst, int(uint32(size)), true)
 		if err != nil {
 			return 0, err
 		}
-		n := readString(b, src, func(b []byte, addr uint64) bool { return from(c, b, addr) })
+		n := from.text(c, b, src)
 		if n < 0 {
 			clear(b)
-			return eFAULT.result()
 		}
 		return uint64(n), nil
 	}

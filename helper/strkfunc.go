@@ -30,7 +30,9 @@ func (r *reader) at(i int) (b byte, ok bool) {
 }
 
 // isKernel reports whether an address can be the kernel's or the program's at all.
-func (c *Call) isKernel(addr uint64) bool { return addr >= 1<<12 }
+func (c *Call) isKernel(addr uint64) bool {
+	return badKernel(addr) == eFAULT || c.readKernel(make([]byte, 1), addr)
+}
 
 // search goes through a string until f says what the result is. f gets the bytes one by one, the zero at the end too.
 func search(c *Call, s uint64, limit uint64, f func(i int, b byte) (r int, done bool)) int {
@@ -132,7 +134,7 @@ func strcmp(c *Call, s1, s2 uint64, fold bool) int {
 			a, b = lower(a), lower(b)
 		}
 		switch {
-		case int8(a) < int8(b): // char has a sign
+		case a < b:
 			return -1, true
 		case a != b:
 			return 1, true
