@@ -3,6 +3,7 @@
 package bpfmap
 
 import (
+	"encoding/binary"
 	"fmt"
 	"iter"
 	"sync/atomic"
@@ -180,6 +181,11 @@ func (m *Local) LookupOffset(key []byte, cpu int) (off int, ok bool) { return m.
 // error number. key and value must have the map's sizes; per-CPU maps change the value of this CPU only.
 func (m *Local) UpdateElem(key, value []byte, flags uint64, cpu int) Errno {
 	if flags&updateLock != 0 && m.fields.spinLock < 0 {
+		if m.def.Type == spec.Array || m.def.Type == spec.PerCPUArray { // they look at the index first
+			if e := checkIndexed(binary.LittleEndian.Uint32(key), m.def.MaxEntries, flags); e != 0 {
+				return e
+			}
+		}
 		return EINVAL
 	}
 	return m.impl.update(key, value, flags, cpu)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -14,10 +13,8 @@ import (
 	"github.com/cilium/ebpf/rlimit"
 
 	"github.com/skepbpf/skep"
-	"github.com/skepbpf/skep/elf"
 	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/internal/kernel"
-	skepspec "github.com/skepbpf/skep/spec"
 )
 
 //go:generate clang-19 -O2 -g -target bpf -mcpu=v3 -Wall -Wno-unused-variable -Wno-incompatible-pointer-types-discards-qualifiers -I/usr/include/x86_64-linux-gnu -c testdata/compare.bpf.c -o testdata/compare.bpf.o
@@ -76,20 +73,7 @@ var engines = map[string]skep.Engine{"interp": skep.EngineInterp, "jit": skep.En
 // inSkep loads it into Skep.
 func inSkep(t *testing.T, name string, engine skep.Engine, env *helper.Env) *skep.Collection {
 	t.Helper()
-	spec, err := elf.LoadFile(compareObject, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range spec.Programs {
-		if spec.Programs[i].Name == name {
-			spec.Programs = spec.Programs[i : i+1]
-			break
-		}
-	}
-	spec.Maps = slices.DeleteFunc(spec.Maps, func(m skepspec.Map) bool {
-		return m.Name[0] != '.' && !slices.ContainsFunc(spec.Programs[0].Maps, func(r skepspec.MapRef) bool { return r.Map == m.Name })
-	})
-	c, err := skep.NewCollectionFromSpec(spec, &skep.CollectionOptions{Programs: skep.Options{Engine: engine, Env: env}})
+	c, err := skep.LoadCollectionWithOptions(compareObject, &skep.CollectionOptions{Only: []string{name}, Programs: skep.Options{Engine: engine, Env: env}})
 	if err != nil {
 		t.Fatal(err)
 	}

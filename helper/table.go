@@ -8,8 +8,8 @@ import (
 )
 
 // table holds the families; each file of the package adds some.
-var table = slices.Concat(mapElements, wholeMaps, timeAndChance, currentTask, taskInCgroup, printing, texts, probes, stacks, perfEvents, ringBuffers,
-	dynptrs, locks, loops, timers, kptrs, perCPU, tracing, returnValue, system, remotes, sysctls, classicLoads, kfuncs())
+var table = slices.Concat(mapElements, wholeMaps, timeAndChance, currentTask, taskInCgroup, printing, texts, probes, stacks, stackIDs, perfEvents, ringBuffers, userRings,
+	dynptrs, locks, loops, timers, storages, localStorage, kptrs, perCPU, tracing, returnValue, system, remotes, sysctls, classicLoads, kfuncs())
 
 // firstKfunc is the number of the first kernel function. The numbers of these are their places in the table, and
 // mean nothing outside the process.
