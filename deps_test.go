@@ -41,7 +41,7 @@ internal/interp:      bpfmap internal/jit internal/jit/amd64 internal/execmem in
 .:                    bpfmap elf internal/ir internal/mem internal/interp helper progtype spec isa github.com/cilium/ebpf
 internal/kernel:      spec isa golang.org/x/sys/unix
 internal/live:        classic spec golang.org/x/net/bpf golang.org/x/sys/unix
-seccomp:              . classic internal/diagram spec isa golang.org/x/net/bpf golang.org/x/sys/unix
+seccomp:              . classic internal/diagram internal/strictjson spec isa golang.org/x/net/bpf golang.org/x/sys/unix
 filter:               . classic pcap helper internal/kernel spec isa golang.org/x/net/bpf golang.org/x/sys/unix
 internal/conformance: helper
 internal/enginetest:  internal/conformance helper asm spec isa

@@ -152,6 +152,9 @@ var syscallText string
 type syscallTable struct {
 	number map[string]uint32
 	name   map[uint32]string
+
+	sort   sync.Once
+	sorted []uint32 // numbers
 }
 
 // syscalls returns the tables by column, the set of all names, and the version of Linux that they are from.
@@ -169,7 +172,7 @@ var syscalls = sync.OnceValue(func() (s struct {
 			s.kernel = strings.TrimPrefix(f[len(f)-1], "v")
 		case f[0] == "name":
 			for _, column := range f[1:] {
-				t := &syscallTable{map[string]uint32{}, map[uint32]string{}}
+				t := &syscallTable{number: map[string]uint32{}, name: map[uint32]string{}}
 				columns, s.tables[column] = append(columns, t), t
 			}
 		default:

@@ -67,16 +67,7 @@ func wordAt(off uint32, bigEndian bool) int {
 	panic("seccomp: no such word")
 }
 
-// words returns the call's words in the order of diagrams.
-func (d *Data) words() [words]uint32 {
-	w := [words]uint32{wordArch: d.Arch, wordNr: d.Nr, wordIP: uint32(d.IP >> 32), wordIP + 1: uint32(d.IP)}
-	for i, a := range d.Args {
-		w[wordArgs+2*i], w[wordArgs+2*i+1] = uint32(a>>32), uint32(a)
-	}
-	return w
-}
-
-// dataOf is the reverse of words.
+// dataOf returns the call with given words, in the order of diagrams.
 func dataOf(w []uint32) Data {
 	d := Data{Arch: w[wordArch], Nr: w[wordNr], IP: uint64(w[wordIP])<<32 | uint64(w[wordIP+1])}
 	for i := range d.Args {

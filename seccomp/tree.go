@@ -34,6 +34,7 @@ type builder struct {
 	blocks map[block]*block
 	built  map[diagram.Node][]coverage
 	asked  map[test]diagram.Node
+	work   int
 	weight map[uint64]float64 // how often calls come, by architecture number and number; may be nil
 }
 
@@ -100,12 +101,63 @@ func (b *builder) arguments(f, care diagram.Node, tests []test, loaded int) *blo
 			return c.block
 		}
 	}
+	if p := b.manyValues(f, care, tests); p != nil {
+		return p
+	}
+	use, left := b.best(f, care, tests, loaded)
+	c := b.holds(use)
+	p := b.share(block{test: use,
+		yes: b.arguments(f, b.And(care, c), left, use.word),
+		no:  b.arguments(f, b.And(care, b.Not(c)), left, use.word)})
+	b.built[f] = append(b.built[f], coverage{care, p})
+	return p
+}
+
+// many is the number of tests of a word from which on its values are searched like numbers of calls.
+const many = 8
+
+// manyValues returns what arguments does for a function that has many tests of the word that it looks at first, or
+// nil if it has not, or if they are no comparisons.
+func (b *builder) manyValues(f, care diagram.Node, tests []test) *block {
+	w := b.Word(f)
+	n := 0
+	for _, t := range tests {
+		if t.word == w {
+			n++
+		}
+	}
+	if n < many {
+		return nil
+	}
+	cut, ok := b.Intervals(f, w, 2*n+1)
+	if !ok {
+		return nil
+	}
+	spans := make([]span, len(cut))
+	for i, c := range cut {
+		in := b.And(care, b.Ge(b.variables[w], diagram.Number(c.First)))
+		if c.Last != ^uint32(0) {
+			in = b.And(in, b.Not(b.Ge(b.variables[w], diagram.Number(c.Last+1))))
+		}
+		if in == diagram.False {
+			in = diagram.True
+		}
+		spans[i] = span{c.First, c.Last, b.arguments(c.Then, in, tests, w), 1}
+	}
+	p := b.numbers(w, spans)
+	b.built[f] = append(b.built[f], coverage{care, p})
+	return p
+}
+
+// maxWork bounds the search for good tests, in nodes looked at.
+const maxWork = 50e6
+
+// best returns the test that leaves least to be found out, and the tests that tell something at all.
+func (b *builder) best(f, care diagram.Node, tests []test, loaded int) (use test, left []test) {
 	type choice struct {
 		larger, sum, reload int
 	}
 	var best choice
-	var use test
-	var left []test // those that still tell something
 	for _, t := range tests {
 		c := b.holds(t)
 		yes, no := b.And(care, c), b.And(care, b.Not(c))
@@ -114,6 +166,9 @@ func (b *builder) arguments(f, care diagram.Node, tests []test, loaded int) *blo
 		}
 		left = append(left, t)
 		sy, sn := b.Size(b.Restrict(f, yes)), b.Size(b.Restrict(f, no))
+		if b.work += sy + sn; b.work > maxWork {
+			panic(diagram.ErrTooLarge)
+		}
 		this := choice{max(sy, sn), sy + sn, 0}
 		if t.word != loaded {
 			this.reload = 1
@@ -126,12 +181,7 @@ func (b *builder) arguments(f, care diagram.Node, tests []test, loaded int) *blo
 	if use == (test{}) {
 		panic("seccomp: the tests of a policy do not tell what it says")
 	}
-	c := b.holds(use)
-	p := b.share(block{test: use,
-		yes: b.arguments(f, b.And(care, c), left, use.word),
-		no:  b.arguments(f, b.And(care, b.Not(c)), left, use.word)})
-	b.built[f] = append(b.built[f], coverage{care, p})
-	return p
+	return use, left
 }
 
 // testsOf returns the questions that decide a policy's tests of arguments, fewest instructions first.
@@ -179,7 +229,7 @@ func testsOf(args []Arg, narrow bool) []test {
 	}
 	for word, ks := range points { // of many points, a comparison leaves half
 		slices.Sort(ks)
-		if ks = slices.Compact(ks); len(ks) > 3 {
+		if ks = slices.Compact(ks); len(ks) > 3 && len(ks) < many {
 			for _, k := range ks {
 				ask(word, all, isa.FnGe, k)
 			}
@@ -215,11 +265,11 @@ func (b *builder) numbers(word int, spans []span) *block {
 		total += s.weight
 	}
 	for i, s := range spans { // one that is more than half of all, or one in the midst of others
-		if s.first != s.last {
+		if s.first != s.last || len(spans) > 3 && s.weight*2 <= total {
 			continue
 		}
 		rest := without(spans, i)
-		if len(rest) == 1 || s.weight*2 > total && len(rest) < len(spans) {
+		if len(rest) == 1 || s.weight*2 > total {
 			return ask(isa.FnEq, s.first, s.then, b.numbers(word, rest))
 		}
 	}

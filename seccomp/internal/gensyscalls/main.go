@@ -6,7 +6,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	_ "embed"
 	"errors"
@@ -29,13 +28,16 @@ var tables = []struct{ name, file string }{
 	{"mips", "mips"}, {"mips64", "mips64"}, {"mips64n32", ""},
 }
 
-// From Linux 5.1 on a new call has the same number everywhere, counted from base. Those of firstShared and above
-// are taken from the table of amd64 for the ABIs of extra.txt.
+// From Linux 5.1 on a new call has the same number everywhere, counted from base. The ABIs of extra.txt have those of
+// firstShared and above that their sibling has.
 const firstShared = 424
 
-var base = map[string]int{"x32": 0x40000000, "mips64n32": 6000}
+var (
+	base    = map[string]int{"x32": 0x40000000, "mips64n32": 6000, "mips64": 5000}
+	sibling = map[string]string{"x32": "amd64", "mips64n32": "mips64", "s390": "s390x"}
+)
 
-// not32 are shared calls that 32-bit ABIs do not have.
+// not32 are calls of amd64 that x32 does not have.
 var not32 = []string{"map_shadow_stack"}
 
 //go:embed extra.txt
@@ -68,9 +70,12 @@ func generate() ([]byte, error) {
 				return nil, err
 			}
 		}
-		if err := addExtra(t.name, t.file == "", columns[i], columns[0]); err != nil {
+		if err := addExtra(t.name, columns[i]); err != nil {
 			return nil, err
 		}
+	}
+	for i, t := range tables {
+		addShared(t.name, columns, columns[i])
 	}
 	kernel, err := kernelVersion(filepath.Join(dir, "unix", "linux", "Dockerfile"))
 	if err != nil {
@@ -94,6 +99,10 @@ var (
 	kernelLine = regexp.MustCompile(`git clone --branch (v[0-9.]+) .*torvalds/linux`)
 )
 
+// noCalls are constants that only look like calls: the mask of ARM's numbers, and the first of those that a machine
+// with the generic table may have.
+var noCalls = []string{"SYSCALL_MASK", "ARCH_SPECIFIC_SYSCALL"}
+
 // read returns the calls of one file of golang.org/x/sys/unix.
 func read(file string) (map[string]int, error) {
 	data, err := os.ReadFile(file)
@@ -102,7 +111,7 @@ func read(file string) (map[string]int, error) {
 	}
 	calls := map[string]int{}
 	for line := range strings.Lines(string(data)) {
-		if m := sysLine.FindStringSubmatch(strings.TrimRight(line, "\n")); m != nil && m[1] != "SYSCALL_MASK" { // no call
+		if m := sysLine.FindStringSubmatch(strings.TrimRight(line, "\n")); m != nil && !slices.Contains(noCalls, m[1]) {
 			n, err := strconv.Atoi(m[2])
 			if err != nil {
 				return nil, err
@@ -129,11 +138,10 @@ func kernelVersion(file string) (string, error) {
 	return string(m[1]), nil
 }
 
-// addExtra adds the calls of extra.txt to a column and, if it has no file, those that all share.
-func addExtra(name string, alone bool, to, amd64 map[string]int) error {
-	in := bufio.NewScanner(strings.NewReader(extra))
-	for in.Scan() {
-		f := strings.Fields(in.Text())
+// addExtra adds the calls of extra.txt to a column.
+func addExtra(name string, to map[string]int) error {
+	for line := range strings.Lines(extra) {
+		f := strings.Fields(line)
 		if len(f) != 3 || f[0] != name {
 			continue
 		}
@@ -143,15 +151,21 @@ func addExtra(name string, alone bool, to, amd64 map[string]int) error {
 		}
 		to[f[1]] = base[name] + n
 	}
-	if !alone {
-		return in.Err()
-	}
-	for call, n := range amd64 {
-		if n >= firstShared && !slices.Contains(not32, call) {
-			to[call] = base[name] + n
+	return nil
+}
+
+// addShared adds the calls that an ABI has in common with its sibling.
+func addShared(name string, columns []map[string]int, to map[string]int) {
+	for i, t := range tables {
+		if t.name != sibling[name] {
+			continue
+		}
+		for call, n := range columns[i] {
+			if n -= base[t.name]; n >= firstShared && (name != "x32" || !slices.Contains(not32, call)) {
+				to[call] = base[name] + n
+			}
 		}
 	}
-	return in.Err()
 }
 
 // check finds numbers that two calls of a column have.
