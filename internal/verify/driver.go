@@ -1,0 +1,265 @@
+// Implements the walk: one path after the other, branches being kept for later.
+
+package verify
+
+import (
+	"github.com/skepbpf/skep/helper"
+	"github.com/skepbpf/skep/internal/ir"
+	"github.com/skepbpf/skep/internal/value"
+	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/spec"
+)
+
+// defaultLimit is the greatest number of instructions walked through, maxBranches that of branches kept for later.
+const (
+	defaultLimit = 1_000_000
+	maxBranches  = 8192
+)
+
+// verifier is a verification under way.
+type verifier struct {
+	p     *ir.Program
+	opts  *Options
+	rows  []*isa.Row // of each instruction
+	loops bool       // allowed
+	limit int
+
+	marks  []marks
+	live   []ir.Regs // registers that are read from an instruction on before they are written
+	maps   []*spec.Map
+	mapAt  []int32 // of each instruction, the map that it refers to, or -1
+	mapRef []spec.MapRef
+	depths []int  // bytes of stack that each function uses
+	later  []bool // functions that are called after the program has ended
+
+	pool     pool
+	cur      *state
+	at, prev ir.Index
+	entry    *jump // of the current instruction in the history, or nil
+	branches []branch
+	states   [][]*state // checkpoints by instruction
+
+	ids                    uint32
+	bt                     backtrack
+	idmap                  idmap
+	processed, jumps       int
+	prevProcessed, prevJmp int // at the last checkpoint
+	kept, peak, deepest    int
+
+	facts *Facts
+	log   *logger
+}
+
+// branch is a path not yet taken.
+type branch struct {
+	s        *state
+	at, prev ir.Index
+}
+
+func newVerifier(p *ir.Program, opts *Options) *verifier {
+	v := &verifier{p: p, opts: opts, limit: opts.Limit, loops: opts.Profile != isa.Profile2014, depths: make([]int, len(p.Funcs)),
+		later: make([]bool, len(p.Funcs)), facts: newFacts(p)}
+	if v.limit == 0 {
+		v.limit = defaultLimit
+	}
+	v.rows = make([]*isa.Row, len(p.Ins))
+	for i := range p.Ins {
+		v.rows[i] = p.Row(ir.Index(i))
+	}
+	if opts.Log != nil {
+		v.log = newLogger(opts.Log, v)
+	}
+	return v
+}
+
+func (v *verifier) result() *Result {
+	return &Result{Processed: v.processed, States: v.kept, PeakStates: v.peak, StackDepth: v.deepest, Facts: v.facts}
+}
+
+// run does both steps.
+func (v *verifier) run() error {
+	if err := v.known(); err != nil {
+		return err
+	}
+	if err := v.structure(); err != nil {
+		return err
+	}
+	v.findLive()
+	v.states = make([][]*state, len(v.p.Ins))
+	err := v.walk(v.start())
+	v.log.end(v)
+	if err != nil {
+		return v.explain(err)
+	}
+	if err := v.stackDepths(); err != nil {
+		return err
+	}
+	v.facts.finish(v)
+	return nil
+}
+
+// start is the state at the first instruction.
+func (v *verifier) start() *state {
+	f := &frame{callsite: -1}
+	for r := range f.regs {
+		f.regs[r] = reg{Scalar: value.Unknown}
+	}
+	f.regs[isa.R1] = pointerTo(Context)
+	if v.plain() {
+		f.regs[isa.R1] = reg{Scalar: zeroOffset, kind: Buf}
+		f.regs[isa.R2] = unknownScalar()
+	}
+	f.regs[isa.R10] = pointerTo(Stack)
+	return &state{frames: []*frame{f}, branches: 1}
+}
+
+// plain reports whether the program is a plain function over memory.
+func (v *verifier) plain() bool { return v.opts.Type.Type == spec.Unspec }
+
+// helper returns the helper that instruction i calls, or nil if it calls none.
+func (v *verifier) helper(i ir.Index) *helper.Helper {
+	if op := v.p.Ins[i].Op; (op == isa.Call || op == isa.CallKfunc) && v.opts.Helper != nil {
+		return v.opts.Helper(int32(v.p.Ins[i].Imm))
+	}
+	return nil
+}
+
+// walk goes all paths from a state on.
+func (v *verifier) walk(s *state) error {
+	v.cur, v.at, v.prev = s, s.at, -1
+	v.cur.first = s.at
+	for {
+		v.entry = nil
+		if v.processed++; v.processed > v.limit {
+			return v.fail(TooComplex, "the program is too complex: more than %d instructions on all paths together", v.limit)
+		}
+		v.cur.last, v.cur.at = v.prev, v.at
+		ended := false
+		m := v.marks[v.at]
+		if m&markPrune != 0 {
+			var err error
+			if ended, err = v.visit(); err != nil {
+				return err
+			}
+		}
+		if !ended {
+			if m&markJump != 0 {
+				v.note(0, nil)
+			}
+			v.marks[v.at] |= markSeen
+			v.log.before(v)
+			prev := v.at
+			next, err := v.step()
+			if err != nil {
+				return err
+			}
+			v.log.after(v, prev)
+			ended = next < 0
+			v.prev, v.at = prev, next
+		}
+		if ended && !v.pop() {
+			return nil
+		}
+	}
+}
+
+// push keeps a copy of the current state to go on with at another instruction, and returns the copy.
+func (v *verifier) push(at ir.Index) (*state, error) {
+	s := v.pool.copy(v.cur)
+	s.history = append(s.history[:0], v.cur.history...)
+	s.branches = 1
+	if p := s.parent; p != nil {
+		p.branches++
+	}
+	v.branches = append(v.branches, branch{s, at, v.at})
+	if len(v.branches) > maxBranches {
+		return nil, v.fail(TooComplex, "the program is too complex: the sequence of %d jumps is too long to keep", maxBranches)
+	}
+	v.peak = max(v.peak, v.kept+len(v.branches))
+	return s, nil
+}
+
+// pop goes on with the branch kept last, and reports whether there is one.
+func (v *verifier) pop() bool {
+	v.endPath(v.cur)
+	v.pool.drop(v.cur)
+	v.cur = nil
+	n := len(v.branches)
+	if n == 0 {
+		return false
+	}
+	b := v.branches[n-1]
+	v.branches = v.branches[:n-1]
+	v.cur, v.at, v.prev = b.s, b.at, b.prev
+	v.log.from(v)
+	return true
+}
+
+// endPath tells the checkpoints behind a state that a path from them has ended.
+func (v *verifier) endPath(s *state) {
+	for s != nil {
+		s.branches--
+		if s.branches > 0 {
+			return
+		}
+		p := s.parent
+		if s.saved && s.dropped {
+			v.pool.drop(s)
+		}
+		s = p
+	}
+}
+
+// newID returns an identity that no register has.
+func (v *verifier) newID() uint32 {
+	v.ids++
+	return v.ids
+}
+
+// step walks through the current instruction and returns the next, or -1 at the end of the path.
+func (v *verifier) step() (ir.Index, error) {
+	in, row := &v.p.Ins[v.at], v.rows[v.at]
+	var err error
+	switch row.Kind {
+	case isa.KindALU:
+		err = v.alu(in, row)
+	case isa.KindLoad, isa.KindLoadAcq:
+		err = v.load(in, row)
+	case isa.KindStore, isa.KindStoreRel:
+		err = v.store(in, row)
+	case isa.KindAtomic:
+		err = v.atomic(in, row)
+	case isa.KindLoadImm:
+		err = v.loadImm(in, row)
+	case isa.KindPacket:
+		err = v.packetLoad(in, row)
+	case isa.KindJump:
+		v.jumps++
+		return v.branch(in, row)
+	case isa.KindGoto:
+		v.jumps++
+		return ir.Index(in.Off), nil
+	case isa.KindMayGoto:
+		v.jumps++
+		return v.mayGoto(in)
+	case isa.KindCall:
+		v.jumps++
+		return v.call(in, row)
+	case isa.KindExit:
+		v.jumps++
+		return v.exit()
+	case isa.KindExtension:
+		err = v.extension(in, row)
+	default:
+		err = v.unsupported("%s is not known to the verifier", row.Op)
+	}
+	return v.at + 1, err
+}
+
+// reads checks that a register may be read.
+func (v *verifier) reads(r uint8) error {
+	if v.cur.regs()[r].kind == NotInit {
+		return v.failReg(UnreadRegister, r, "R%d is read, and nothing was written to it%s", r, v.lostAt(r))
+	}
+	return nil
+}

@@ -1,0 +1,182 @@
+// Implements arithmetic on addresses.
+
+package verify
+
+import (
+	"math"
+	"math/bits"
+
+	"github.com/skepbpf/skep/internal/ir"
+	"github.com/skepbpf/skep/isa"
+)
+
+// maxOffset bounds the offsets of addresses, bytes.
+const maxOffset = 1 << 29
+
+// pointerArith walks through ptr op off, or off op ptr if swapped. The result goes to the destination.
+func (v *verifier) pointerArith(in *ir.Ins, row *isa.Row, ptr reg, off *reg, swapped bool) error {
+	dst := &v.cur.regs()[in.Dst]
+	at := in.Dst
+	if swapped {
+		at = in.Src
+	}
+	fail := func(format string, args ...any) error { return v.failReg(PointerArith, at, format, args...) }
+	known := off.IsConst()
+	switch {
+	case !off.Consistent():
+		dst.setUnknown()
+		return nil
+	case row.Width != 64:
+		if row.Fn == isa.FnSub && !v.opts.Strict {
+			dst.setUnknown()
+			return nil
+		}
+		return fail("R%d is an address (%s): 32-bit arithmetic would cut it", at, ptr.name())
+	case ptr.has(orNull):
+		return v.failReg(MaybeNull, at, "R%d may be null (%s): compare it with 0 before computing with it", at, ptr.name())
+	case ptr.kind == Mem && ptr.has(untrusted):
+		return nil
+	}
+	switch ptr.kind {
+	case Context, MapValue, MapKey, Stack, PacketMeta, Packet, Object, Mem, Buf, Func, Dynptr:
+	case FlowKeys:
+		if !known {
+			return fail("R%d is an address (%s), to which only constants can be added", at, ptr.name())
+		}
+	case Map:
+		if !known || off.UMin != 0 || row.Fn != isa.FnAdd {
+			return fail("R%d is a map: no arithmetic on it is allowed", at)
+		}
+	case Arena:
+		*dst = ptr
+		return nil
+	default:
+		return fail("R%d is an address (%s): no arithmetic on it is allowed", at, ptr.name())
+	}
+	if err := v.saneOffset(at, off, &ptr); err != nil {
+		return err
+	}
+	if err := v.saneOffset(at, &ptr, &ptr); err != nil {
+		return err
+	}
+	out := ptr
+	switch row.Fn {
+	case isa.FnAdd:
+		v.pointerAdd(&out, &ptr, off, known)
+	case isa.FnSub:
+		if swapped {
+			return fail("R%d -= R%d: an address (%s) is subtracted from a number", in.Dst, in.Src, ptr.name())
+		}
+		if ptr.kind == Stack {
+			return fail("R%d is an address on the stack: subtraction from it is not allowed, add a negative number", at)
+		}
+		v.pointerSub(&out, &ptr, off, known)
+	default:
+		return fail("R%d is an address (%s): %s on it is not allowed, only adding and subtracting is", at, ptr.name(), opSign(row))
+	}
+	*dst = out
+	if err := v.saneOffset(in.Dst, dst, &ptr); err != nil {
+		return err
+	}
+	dst.UMin32, dst.UMax32, dst.SMin32, dst.SMax32 = 0, math.MaxUint32, math.MinInt32, math.MaxInt32
+	dst.Sync()
+	dst.Repair()
+	return v.strictBounds(in.Dst, dst)
+}
+
+// saneOffset checks that an offset is so small that sums of them do not overflow.
+func (v *verifier) saneOffset(at uint8, r, ptr *reg) error {
+	switch {
+	case r.IsConst() && (int64(r.Bits.Value) >= maxOffset || int64(r.Bits.Value) <= -maxOffset):
+		return v.failReg(PointerArith, at, "%d is too large an offset for an address (%s)", int64(r.Bits.Value), ptr.name())
+	case r.pointer() && (r.off >= maxOffset || r.off <= -maxOffset):
+		return v.failReg(PointerArith, at, "%d is too large an offset for an address (%s)", r.off, ptr.name())
+	case r.SMin == math.MinInt64:
+		return v.failReg(PointerArith, at, "a number without a lower bound is an offset of an address (%s)", ptr.name())
+	case r.SMin >= maxOffset || r.SMin <= -maxOffset:
+		return v.failReg(PointerArith, at, "a number from %d on is too large an offset for an address (%s)", r.SMin, ptr.name())
+	}
+	return nil
+}
+
+// pointerAdd adds an offset: to the fixed part if it is known, else to the variable part.
+func (v *verifier) pointerAdd(out, ptr, off *reg, known bool) {
+	if sum := int64(ptr.off) + off.SMin; known && sum == int64(int32(sum)) {
+		out.off = int32(sum)
+		return
+	}
+	out.SMin, out.SMax = addSigned(ptr.SMin, off.SMin), addSigned2(ptr.SMax, off.SMax)
+	if out.SMin == math.MinInt64 || out.SMax == math.MaxInt64 {
+		out.SMin, out.SMax = math.MinInt64, math.MaxInt64
+	}
+	lo, c1 := bits.Add64(ptr.UMin, off.UMin, 0)
+	hi, c2 := bits.Add64(ptr.UMax, off.UMax, 0)
+	if out.UMin, out.UMax = lo, hi; c1 != 0 || c2 != 0 {
+		out.UMin, out.UMax = 0, math.MaxUint64
+	}
+	out.Bits = ptr.Bits.Add(off.Bits)
+	if ptr.inPacket() {
+		out.id, out.n = v.newID(), 0
+	}
+}
+
+// pointerSub subtracts an offset.
+func (v *verifier) pointerSub(out, ptr, off *reg, known bool) {
+	if diff := int64(ptr.off) - off.SMin; known && diff == int64(int32(diff)) {
+		out.off = int32(diff)
+		return
+	}
+	out.SMin, out.SMax = ptr.SMin-off.SMax, ptr.SMax-off.SMin
+	if (out.SMin > ptr.SMin) != (off.SMax < 0) || (out.SMax > ptr.SMax) != (off.SMin < 0) {
+		out.SMin, out.SMax = math.MinInt64, math.MaxInt64
+	}
+	if ptr.UMin < off.UMax {
+		out.UMin, out.UMax = 0, math.MaxUint64
+	} else {
+		out.UMin, out.UMax = ptr.UMin-off.UMax, ptr.UMax-off.UMin
+	}
+	out.Bits = ptr.Bits.Sub(off.Bits)
+	if ptr.inPacket() {
+		if out.id = v.newID(); off.SMin < 0 {
+			out.n = 0
+		}
+	}
+}
+
+// addSigned adds, and gives the least number if the sum does not fit.
+func addSigned(a, b int64) int64 {
+	if s := a + b; (s < a) == (b < 0) {
+		return s
+	}
+	return math.MinInt64
+}
+
+// addSigned2 adds, and gives the greatest number if the sum does not fit.
+func addSigned2(a, b int64) int64 {
+	if s := a + b; (s < a) == (b < 0) {
+		return s
+	}
+	return math.MaxInt64
+}
+
+// strictBounds checks, where addresses must not become visible, that arithmetic stays inside what is pointed to.
+func (v *verifier) strictBounds(at uint8, r *reg) error {
+	if !v.opts.Strict {
+		return nil
+	}
+	switch r.kind {
+	case Stack:
+		if !r.IsConst() {
+			return v.failReg(BadStack, at, "R%d is an address on the stack with an offset that is not constant", at)
+		}
+		if off := int64(r.off) + int64(r.Bits.Value); off < -maxStack || off >= 0 {
+			return v.failReg(BadStack, at, "R%d leaves the stack: offset %d", at, off)
+		}
+	case MapValue:
+		if err := v.region(at, r, 0, 1, int64(v.maps[r.obj].ValueSize), BadMapValue, "the map's value"); err != nil {
+			return v.failReg(BadMapValue, at, "R%d leaves the map's value", at)
+		}
+	}
+	return nil
+}
+
