@@ -31,6 +31,7 @@ type Helper struct {
 	Callback      *Callback      // what the Function argument is called with
 	GPL           bool           // only for programs whose license is compatible with the GPL
 	Sleeps        bool           // only for programs that may sleep
+	PacketMemory  bool           // memory that it takes may lie in the packet
 	ChangesPacket bool           // pointers to the packet that the program holds are void afterwards
 	TailCall      bool           // does not come back if it succeeds
 	Locks         bool           // takes the lock that it gets

@@ -29,6 +29,14 @@ func (s *Scalar) Truncate(size int) {
 	s.Sync()
 }
 
+// Swap reverses the order of the lower size bytes, 2, 4 or 8, and makes the others zero. Of ranges nothing is left
+// but what the bits tell.
+func (s *Scalar) Swap(size int) {
+	s.Bits = s.Bits.Swap(size)
+	s.unbound()
+	s.Sync()
+}
+
 // SignExtend extends the sign of the lower size bytes, 1, 2 or 4, to width bits.
 func (s *Scalar) SignExtend(size int, width uint8) {
 	if width == 32 {

@@ -231,6 +231,10 @@ func apply(r *isa.Row, a, b Scalar) (Scalar, bool) {
 		default:
 			a.Arsh(n, w)
 		}
+	case isa.FnBE, isa.FnBSwap:
+		a.Swap(int(r.Size / 8))
+	case isa.FnLE:
+		a.Truncate(int(r.Size / 8))
 	case isa.FnMovSX:
 		a = b
 		a.SignExtend(int(r.Size/8), w)

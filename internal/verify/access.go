@@ -232,7 +232,7 @@ func (v *verifier) accessStack(r uint8, ptr *reg, off int64, size int, write boo
 	case write && fixed:
 		return v.storeStack(int(ptr.frame), int(lo), size, val, valReg)
 	case write:
-		if val != nil && val.pointer() {
+		if val != nil && val.pointer() && v.opts.Strict {
 			return v.failReg(CorruptStack, r, "an address is saved at an unknown place of the stack")
 		}
 		return v.storeStackVar(r, ptr, int(lo), int(hi), val, valReg)

@@ -38,19 +38,29 @@ func (v *verifier) alu(in *ir.Ins, row *isa.Row) error {
 		if v.opts.Strict && dst.pointer() {
 			return v.failReg(PointerArith, in.Dst, "R%d is an address (%s), and %s would let it become visible", in.Dst, dst.name(), row.Op)
 		}
-		if row.Fn == isa.FnNeg && dst.kind == Scalar {
-			s := dst.Scalar
-			s.Neg(row.Width)
-			v.setNumber(dst, s)
-			return nil
-		}
-		dst.setUnknown()
+		v.unary(row, dst)
 		return nil
 	}
 	if err := v.constantOperand(in, row); err != nil {
 		return err
 	}
 	return v.arithmetic(in, row, dst, src)
+}
+
+// unary walks through a negation or a change of byte order.
+func (v *verifier) unary(row *isa.Row, dst *reg) {
+	s := dst.Scalar
+	switch {
+	case dst.kind != Scalar:
+		s = value.Unknown
+	case row.Fn == isa.FnNeg:
+		s.Neg(row.Width)
+	case row.Fn == isa.FnLE:
+		s.Truncate(int(row.Size / 8))
+	default:
+		s.Swap(int(row.Size / 8))
+	}
+	v.setNumber(dst, s)
 }
 
 // constantOperand checks divisors and shift counts that are constants.

@@ -14,44 +14,44 @@ type Code uint8
 
 // The classes. Each has a failing program among the test cases.
 const (
-	Unreachable      Code = iota // instructions that no path leads to
-	Loop                         // a jump backward where loops are not allowed
-	InfiniteLoop                 // a loop that comes back to the same state
-	TooComplex                   // more instructions to walk through than allowed
-	TooDeep                      // more nested calls than eight frames
-	StackTooDeep                 // frames that need more stack together than there is
-	Recursion                    // a function that calls itself
-	UnreadRegister               // read of a register that nothing has written
-	PointerArith                 // arithmetic that is not allowed on an address
-	PointerCompare               // comparison that would let an address become visible
-	PointerLeak                  // an address would become visible
-	DivisionByZero               // division by a constant zero
-	BadShift                     // shift by a constant that is not below the width
-	NotPointer                   // memory access through a register that holds no address
-	MaybeNull                    // use of a pointer that may be zero
-	BadStack                     // access outside the stack frame
-	UninitStack                  // read of stack bytes that nothing has written
-	CorruptStack                 // a spilled address would be partly overwritten or read in part
-	BadContext                   // access to the context that its fields do not allow
-	BadPacket                    // access beyond what was compared with the packet's end
-	BadMapValue                  // access outside a map's value
-	BadMemory                    // access outside another piece of memory
-	ReadOnly                     // write to what can only be read
-	WriteOnly                    // read of what can only be written
-	Misaligned                   // access that is not aligned
-	BadHelper                    // a helper that the program's type may not call, or that needs more than the program has
-	BadArgument                  // an argument that the helper does not take
-	BadMap                       // a map that the helper does not work on
-	BadReturn                    // a result outside the range that the type prescribes
-	BadCallback                  // a callback that is not what the helper wants
-	Unreleased                   // a reference that is not released
-	NotReference                 // release of what is no reference
-	LockHeld                     // something not allowed while a lock is held
-	LockMisuse                   // locks that are not taken and given back in pairs
-	BadSubprogram                // a function that is not called as it wants to be, or misplaced
-	BadPacketLoad                // ld_abs or ld_ind where it is not allowed
-	BadDynptr                    // a dynptr or iterator that is not used as it must be
-	BadAtomic                    // an atomic instruction on memory that does not allow it
+	Unreachable    Code = iota // instructions that no path leads to
+	Loop                       // a jump backward where loops are not allowed
+	InfiniteLoop               // a loop that comes back to the same state
+	TooComplex                 // more instructions to walk through than allowed
+	TooDeep                    // more nested calls than eight frames
+	StackTooDeep               // frames that need more stack together than there is
+	Recursion                  // a function that calls itself
+	UnreadRegister             // read of a register that nothing has written
+	PointerArith               // arithmetic that is not allowed on an address
+	PointerCompare             // comparison that would let an address become visible
+	PointerLeak                // an address would become visible
+	DivisionByZero             // division by a constant zero
+	BadShift                   // shift by a constant that is not below the width
+	NotPointer                 // memory access through a register that holds no address
+	MaybeNull                  // use of a pointer that may be zero
+	BadStack                   // access outside the stack frame
+	UninitStack                // read of stack bytes that nothing has written
+	CorruptStack               // a spilled address would be partly overwritten or read in part
+	BadContext                 // access to the context that its fields do not allow
+	BadPacket                  // access beyond what was compared with the packet's end
+	BadMapValue                // access outside a map's value
+	BadMemory                  // access outside another piece of memory
+	ReadOnly                   // write to what can only be read
+	WriteOnly                  // read of what can only be written
+	Misaligned                 // access that is not aligned
+	BadHelper                  // a helper that the program's type may not call, or that needs more than the program has
+	BadArgument                // an argument that the helper does not take
+	BadMap                     // a map that the helper does not work on
+	BadReturn                  // a result outside the range that the type prescribes
+	BadCallback                // a callback that is not what the helper wants
+	Unreleased                 // a reference that is not released
+	NotReference               // release of what is no reference
+	LockHeld                   // something not allowed while a lock is held
+	LockMisuse                 // locks that are not taken and given back in pairs
+	BadSubprogram              // a function that is not called as it wants to be, or misplaced
+	BadPacketLoad              // ld_abs or ld_ind where it is not allowed
+	BadDynptr                  // a dynptr or iterator that is not used as it must be
+	BadAtomic                  // an atomic instruction on memory that does not allow it
 	numCodes
 )
 

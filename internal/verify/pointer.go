@@ -179,4 +179,3 @@ func (v *verifier) strictBounds(at uint8, r *reg) error {
 	}
 	return nil
 }
-

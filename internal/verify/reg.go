@@ -9,27 +9,27 @@ type Kind uint8
 
 // The kinds. All but NotInit and Scalar are pointers.
 const (
-	NotInit Kind = iota // nothing was written, or a call has made it unreadable
-	Scalar              // a number
-	Context             // the program's context
-	Map                 // a map
-	MapValue            // in a value of a map
-	MapKey              // in a key of a map, inside a callback
-	Stack               // in the stack frame of number reg.frame
-	Packet              // in the packet
-	PacketMeta          // in the metadata before the packet
-	PacketEnd           // behind the packet's end
-	FlowKeys            // struct bpf_flow_keys
-	Socket              // struct bpf_sock, full
-	SockCommon          // struct bpf_sock, common part
-	TCPSock             // struct bpf_tcp_sock
-	XDPSock             // struct bpf_xdp_sock
-	Mem                 // memory of reg.n bytes
-	Buf                 // buffer of unknown length
-	Object              // a kernel's structure
-	Func                // a function of the program
-	Dynptr              // a dynptr that a callback got
-	Arena               // in the arena
+	NotInit    Kind = iota // nothing was written, or a call has made it unreadable
+	Scalar                 // a number
+	Context                // the program's context
+	Map                    // a map
+	MapValue               // in a value of a map
+	MapKey                 // in a key of a map, inside a callback
+	Stack                  // in the stack frame of number reg.frame
+	Packet                 // in the packet
+	PacketMeta             // in the metadata before the packet
+	PacketEnd              // behind the packet's end
+	FlowKeys               // struct bpf_flow_keys
+	Socket                 // struct bpf_sock, full
+	SockCommon             // struct bpf_sock, common part
+	TCPSock                // struct bpf_tcp_sock
+	XDPSock                // struct bpf_xdp_sock
+	Mem                    // memory of reg.n bytes
+	Buf                    // buffer of unknown length
+	Object                 // a kernel's structure
+	Func                   // a function of the program
+	Dynptr                 // a dynptr that a callback got
+	Arena                  // in the arena
 	numKinds
 )
 

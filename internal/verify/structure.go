@@ -146,7 +146,7 @@ func (v *verifier) stackDepths() error {
 			return nil
 		}
 		active[f] = true
-		own := max(1, (v.depths[f]+31)/32*32)
+		own := (max(v.depths[f], 1) + 15) / 16 * 16 // as the kernel's compilers lay frames out
 		for _, c := range calls[f] {
 			to := v.p.FuncAt(c.to)
 			if v.p.Ins[c.at].Op == isa.LdFunc && v.later[to] {

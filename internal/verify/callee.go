@@ -1,0 +1,173 @@
+// Implements calls of the program's own functions, their ends, and callbacks.
+
+package verify
+
+import (
+	"github.com/skepbpf/skep/internal/ir"
+	"github.com/skepbpf/skep/internal/value"
+	"github.com/skepbpf/skep/isa"
+)
+
+func index(n int32) ir.Index { return ir.Index(n) }
+
+// enter walks into a function of the program.
+func (v *verifier) enter(in *ir.Ins) (ir.Index, error) {
+	to := ir.Index(in.Off)
+	if len(v.cur.frames) == maxFrames {
+		return 0, v.fail(TooDeep, "calls are nested deeper than %d functions", maxFrames)
+	}
+	f := v.newFrame(v.p.FuncAt(to))
+	regs := v.cur.regs()
+	for r := isa.R1; r <= isa.R5; r++ {
+		f.regs[r] = regs[r]
+		regs[r] = reg{Scalar: zeroOffset}
+	}
+	regs[0] = reg{Scalar: zeroOffset}
+	v.pushFrame(f)
+	return to, nil
+}
+
+// newFrame returns a frame whose registers hold nothing.
+func (v *verifier) newFrame(fn int) *frame {
+	f := v.pool.frame()
+	*f = frame{stack: f.stack[:0], callsite: v.at, fn: fn}
+	for r := range f.regs {
+		f.regs[r] = reg{Scalar: zeroOffset}
+	}
+	f.regs[isa.R10] = pointerTo(Stack)
+	return f
+}
+
+func (v *verifier) pushFrame(f *frame) {
+	n := len(v.cur.frames)
+	f.regs[isa.R10].frame = uint8(n)
+	v.cur.frames = append(v.cur.frames, f)
+	v.cur.fresh |= 1 << n
+	v.cur.written[n] = 0
+}
+
+// exit walks through the end of a function, or of the program.
+func (v *verifier) exit() (ir.Index, error) {
+	s := v.cur
+	if s.depth() == 0 || s.top().async {
+		return -1, v.end()
+	}
+	f := s.top()
+	r0 := f.regs[0]
+	if f.callback == nil {
+		if err := v.reads(0); err != nil && r0.kind == NotInit {
+			// A function that returns nothing leaves R0 unreadable.
+			r0 = reg{Scalar: zeroOffset}
+		}
+	}
+	if r0.kind == Stack {
+		return 0, v.failReg(PointerLeak, 0, "the function returns an address on its own stack")
+	}
+	if f.callback != nil {
+		return v.callbackEnds(f)
+	}
+	callsite := f.callsite
+	v.popFrame()
+	s.regs()[0] = r0
+	return callsite + 1, nil
+}
+
+func (v *verifier) popFrame() *frame {
+	n := len(v.cur.frames) - 1
+	f := v.cur.frames[n]
+	v.cur.frames = v.cur.frames[:n]
+	v.pool.dropFrame(f)
+	return f
+}
+
+// end checks that the program leaves everything as it must.
+func (v *verifier) end() error {
+	if err := v.noneHeld("the program ends"); err != nil {
+		return err
+	}
+	if f := v.cur.top(); f.async {
+		return v.resultIn(f.callback.min, f.callback.max, "the callback")
+	}
+	if err := v.reads(0); err != nil {
+		return err
+	}
+	r0 := &v.cur.regs()[0]
+	if v.plain() {
+		return nil
+	}
+	if v.opts.Strict && r0.pointer() {
+		return v.failReg(PointerLeak, 0, "R0 is an address (%s), and returning it lets it become visible", r0.name())
+	}
+	if r, ok := v.opts.Type.Range(v.attach()); ok {
+		if r0.pointer() {
+			return v.failReg(BadReturn, 0, "the program must return a number from %d to %d, and R0 is an address (%s)", r.Min, r.Max, r0.name())
+		}
+		return v.resultIn(r.Min, r.Max, "the program")
+	}
+	return nil
+}
+
+// resultIn checks that R0 is in a range.
+func (v *verifier) resultIn(lo, hi int32, who string) error {
+	r0 := &v.cur.regs()[0]
+	if r0.kind != Scalar {
+		return v.failReg(BadReturn, 0, "%s must return a number from %d to %d, and R0 is %s", who, lo, hi, r0.describe())
+	}
+	v.precise(0)
+	if r0.SMin32 < lo || r0.SMax32 > hi {
+		return v.failReg(BadReturn, 0, "%s must return a number from %d to %d, and R0 can be from %d to %d", who, lo, hi, r0.SMin32, r0.SMax32)
+	}
+	return nil
+}
+
+// callback is what a helper's callback is called with, and what it may return.
+type callback struct {
+	min, max int32
+	call     ir.Index
+	fn       ir.Index
+	bounded  bool // the helper calls it a number of times that is in R1
+}
+
+// callback walks through the call of a helper that calls a function of the program.
+func (v *verifier) callback(a *args) (ir.Index, error) {
+	return 0, v.unsupported("helper %s calls a function of the program", a.h.Name)
+}
+
+// callbackEnds walks from the end of a callback back to the helper.
+func (v *verifier) callbackEnds(f *frame) (ir.Index, error) {
+	return 0, v.unsupported("callback")
+}
+
+// before returns a state like the checkpoint s.
+func (v *verifier) before(s *state) *state { return s }
+
+// widen makes numbers that differ between two rounds of a loop, and that nothing depends on, unknown.
+func (v *verifier) widen(old, cur *state) {
+	for i := range old.frames {
+		if i >= len(cur.frames) {
+			return
+		}
+		a, b := old.frames[i], cur.frames[i]
+		for r := range a.regs {
+			v.widenReg(&a.regs[r], &b.regs[r])
+		}
+		for n := range a.stack {
+			if n >= len(b.stack) {
+				break
+			}
+			if x, y := &a.stack[n], &b.stack[n]; x.bytes[7] == byteSpill && y.bytes[7] == byteSpill && x.bytes[0] == byteSpill && y.bytes[0] == byteSpill {
+				v.widenReg(&x.reg, &y.reg)
+			}
+		}
+	}
+}
+
+func (v *verifier) widenReg(old, cur *reg) {
+	if old.kind != Scalar || cur.kind != Scalar || old.precise || cur.precise || old.Scalar == cur.Scalar && old.flags == cur.flags && (old.id == 0) == (cur.id == 0) {
+		return
+	}
+	*cur = reg{Scalar: value.Unknown, kind: Scalar}
+}
+
+// returnsPointer reports whether the function returns an address.
+func (v *verifier) returnsPointer() bool { return false }

@@ -1,0 +1,148 @@
+// Implements the comparison with the verdicts of the kernel that the tests run on.
+
+//go:build linux
+
+package verify
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/skepbpf/skep/helper"
+	"github.com/skepbpf/skep/internal/ir"
+	"github.com/skepbpf/skep/internal/kernel"
+	"github.com/skepbpf/skep/progtype"
+	"github.com/skepbpf/skep/spec"
+)
+
+// judge returns our verdict and the kernel's. Errors of the kernel that are no verdict are fatal.
+func judge(t *testing.T, p *spec.Program, maps []spec.Map) (ours error, res *Result, refused *kernel.VerifierError) {
+	d, err := ir.Decode(p, ir.Options{})
+	if err != nil {
+		ours = err
+	} else {
+		res, ours = Verify(d, &Options{Type: progtype.Find(p.Type), Maps: maps, Helper: testHelper})
+	}
+	k, err := kernel.Load(p, maps, &kernel.Options{HelperID: helper.ID})
+	if err == nil {
+		k.Close()
+		return ours, res, nil
+	}
+	if !errors.As(err, &refused) || errors.Is(err, unix.EPERM) && false {
+		t.Fatalf("%v\n%v", err, p.Insns)
+	}
+	return ours, res, refused
+}
+
+func explainKernel(p *spec.Program, maps []spec.Map) string {
+	_, err := kernel.Load(p, maps, &kernel.Options{HelperID: helper.ID, Log: true})
+	if err == nil {
+		return "accepted"
+	}
+	var refused *kernel.VerifierError
+	if !errors.As(err, &refused) {
+		return err.Error()
+	}
+	reason, at := refused.Reason()
+	return fmt.Sprintf("%v: %s at %s", refused.Err, reason, at)
+}
+
+// TestDifferential compares verdicts on generated programs and mutations of accepted ones. SKEP_VERIFY=N asks for
+// N programs of each type.
+func TestDifferential(t *testing.T) {
+	if err := kernel.Available(); err != nil {
+		t.Skip(err)
+	}
+	n := 100
+	if s := os.Getenv("SKEP_VERIFY"); s != "" {
+		n, _ = strconv.Atoi(s)
+	}
+	seed := uint64(1)
+	if s := os.Getenv("SKEP_SEED"); s != "" {
+		seed, _ = strconv.ParseUint(s, 10, 64)
+	}
+	for _, typ := range genTypes {
+		if s := os.Getenv("SKEP_TYPE"); s != "" && s != typ.String() {
+			continue
+		}
+		t.Run(typ.String(), func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(seed, uint64(typ)))
+			c := &counts{classes: map[string]int{}}
+			for range n {
+				p, maps := generate(rng, typ, 3+rng.IntN(20))
+				c.compare(t, p, maps)
+				for range 3 {
+					q := *p
+					q.Insns = append(q.Insns[:0:0], p.Insns...)
+					mutate(rng, &q)
+					c.compare(t, &q, maps)
+				}
+			}
+			t.Log(c)
+			for class, n := range c.classes {
+				t.Logf("%4d %s", n, class)
+			}
+		})
+	}
+}
+
+type counts struct {
+	programs, accepted, refused, falseAccepts, falseRejects, unsupported int
+	ours, kernel                                                         int
+	classes                                                              map[string]int
+}
+
+func (c *counts) String() string {
+	return fmt.Sprintf("%d programs, %d accepted by both, %d refused by both, %d false accepts, %d false rejects, %d unsupported", c.programs, c.accepted, c.refused, c.falseAccepts, c.falseRejects, c.unsupported)
+}
+
+var shown int
+
+func (c *counts) compare(t *testing.T, p *spec.Program, maps []spec.Map) {
+	ours, _, refused := judge(t, p, maps)
+	c.programs++
+	var un *Unsupported
+	switch {
+	case errors.As(ours, &un):
+		c.unsupported++
+		c.classes["unsupported: "+un.Text]++
+	case ours == nil && refused == nil:
+		c.accepted++
+	case ours != nil && refused != nil:
+		c.refused++
+	case ours == nil:
+		c.falseAccepts++
+		why := explainKernel(p, maps)
+		c.note(t, p, maps, "FALSE ACCEPT", why)
+	default:
+		c.falseRejects++
+		c.note(t, p, maps, "FALSE REJECT", ours.Error())
+	}
+}
+
+func (c *counts) note(t *testing.T, p *spec.Program, maps []spec.Map, what, why string) {
+	key := what + ": " + strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return -1
+		}
+		return r
+	}, why)
+	if c.classes[key]++; c.classes[key] == 1 && shown < 12 {
+		shown++
+		text, _ := json.Marshal(&spec.Collection{Programs: []spec.Program{*p}, Maps: maps})
+		name := filepath.Join(os.TempDir(), fmt.Sprintf("skep-case%d.json", shown))
+		if err := os.WriteFile(name, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		t.Errorf("%s: %s: %s", name, what, why)
+	}
+}

@@ -1,0 +1,140 @@
+// Implements what is known of maps ahead of the walk: which instruction refers to which, what is constant, and
+// whether the verifier knows them at all.
+
+package verify
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/skepbpf/skep/internal/ir"
+	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/spec"
+)
+
+// The flags of maps that matter here (BPF_F_RDONLY_PROG, BPF_F_WRONLY_PROG).
+const (
+	mapReadOnlyProg  = 1 << 7
+	mapWriteOnlyProg = 1 << 8
+)
+
+// known checks, ahead of any judgement, that the verifier knows what the program uses, and finds its maps.
+func (v *verifier) known() error {
+	v.mapAt = make([]int32, len(v.p.Ins))
+	v.mapRef = make([]spec.MapRef, len(v.p.Ins))
+	for i := range v.mapAt {
+		v.mapAt[i] = -1
+	}
+	for i := range v.opts.Maps {
+		v.maps = append(v.maps, &v.opts.Maps[i])
+	}
+	for _, ref := range v.p.Source.Maps {
+		at, ok := slices.BinarySearch(v.p.Slots, ir.Slot(ref.Insn))
+		n := slices.IndexFunc(v.opts.Maps, func(m spec.Map) bool { return m.Name == ref.Map })
+		if !ok || n < 0 || v.rows[at].Kind != isa.KindLoadImm {
+			return &Unsupported{Slot: ir.Slot(ref.Insn), Text: v.sprintf("it refers to map %q, which there is not", ref.Map)}
+		}
+		v.mapAt[at], v.mapRef[at] = int32(n), ref
+		if err := v.directValue(ir.Index(at), &ref, v.maps[n]); err != nil {
+			return err
+		}
+	}
+	if v.plain() || v.opts.Type.Layout() == nil {
+		return &Unsupported{Slot: -1, Text: v.sprintf("programs of type %s are not known to the verifier", v.opts.Type.Type)}
+	}
+	return v.knownInstructions()
+}
+
+// directValue checks the address of a map's value that an instruction loads.
+func (v *verifier) directValue(at ir.Index, ref *spec.MapRef, m *spec.Map) error {
+	if !ref.Value {
+		return nil
+	}
+	if m.Type != spec.Array && m.Type != spec.Arena || m.Type == spec.Array && m.MaxEntries != 1 {
+		return v.failAt(at, BadMap, "the address of a value of map %q, a %s with %d entries: only arrays of one entry have one", m.Name, m.Type, m.MaxEntries)
+	}
+	if m.Type == spec.Array && ref.Offset >= m.ValueSize {
+		return v.failAt(at, BadMapValue, "offset %d of the value of map %q, which has %d bytes", ref.Offset, m.Name, m.ValueSize)
+	}
+	return nil
+}
+
+// knownInstructions checks that the helpers and wide loads are known.
+func (v *verifier) knownInstructions() error {
+	for i := range v.p.Ins {
+		at := ir.Index(i)
+		in, row := &v.p.Ins[i], v.rows[i]
+		unknown := func(format string, args ...any) error {
+			return &Unsupported{Slot: v.p.Slots[at], Text: v.sprintf(format, args...)}
+		}
+		switch row.Op {
+		case isa.Call, isa.CallKfunc:
+			if v.helper(at) == nil {
+				return unknown("helper %d is not known to the verifier", int32(in.Imm))
+			}
+		case isa.LdMapFD, isa.LdMapValue, isa.LdMapIdx, isa.LdMapIdxValue:
+			if v.mapAt[i] < 0 {
+				return unknown("it refers to a map by a number, and nothing says which map that is")
+			}
+		case isa.LdVarAddr, isa.CallReg, isa.AddrSpaceCast:
+			return unknown("%s is not known to the verifier", row.Op)
+		}
+	}
+	for _, ref := range v.p.Source.Maps {
+		n := slices.IndexFunc(v.opts.Maps, func(m spec.Map) bool { return m.Name == ref.Map })
+		if !knownMap(v.maps[n].Type) {
+			return &Unsupported{Slot: ir.Slot(ref.Insn), Text: v.sprintf("map %q is a %s, which the verifier does not know", ref.Map, v.maps[n].Type)}
+		}
+	}
+	return nil
+}
+
+func knownMap(t spec.MapType) bool {
+	switch t {
+	case spec.StructOpsMap, spec.Arena, spec.UnspecMap:
+		return false
+	}
+	return t <= spec.Arena
+}
+
+// innerMap returns the number of the map in a map of maps.
+func (v *verifier) innerMap(m int32) int32 {
+	inner := v.maps[m].Inner
+	if n := slices.Index(v.maps, inner); n >= 0 {
+		return int32(n)
+	}
+	v.maps = append(v.maps, inner)
+	return int32(len(v.maps) - 1)
+}
+
+// isConstant reports whether nothing changes a map's contents any more.
+func isConstant(m *spec.Map) bool {
+	return m.Type == spec.Array && m.Flags&mapReadOnlyProg != 0 && (m.Frozen || true)
+}
+
+// firstValue returns the value of an array's first element.
+func firstValue(m *spec.Map) []byte {
+	for _, e := range m.Contents {
+		if len(e.Key) == 4 && binary.LittleEndian.Uint32(e.Key) == 0 {
+			return e.Value
+		}
+	}
+	return nil
+}
+
+// constantOf returns the number of size bytes at an offset of a map that does not change.
+func constantOf(m *spec.Map, off int64, size int, signed bool) (uint64, bool) {
+	if !isConstant(m) || m.MaxEntries != 1 || off < 0 || off+int64(size) > int64(m.ValueSize) {
+		return 0, false
+	}
+	var b [8]byte
+	if value := firstValue(m); off < int64(len(value)) {
+		copy(b[:size], value[off:])
+	}
+	n := binary.LittleEndian.Uint64(b[:])
+	if signed && size < 8 {
+		shift := 64 - 8*size
+		n = uint64(int64(n<<shift) >> shift)
+	}
+	return n, true
+}
