@@ -30,6 +30,7 @@ elf:                  spec isa github.com/cilium/ebpf
 classic:              spec isa helper golang.org/x/net/bpf
 pcap:                 classic spec golang.org/x/net/bpf
 internal/ir:          spec isa
+internal/verify:      internal/value internal/ir progtype helper spec isa github.com/cilium/ebpf/btf
 internal/mem:
 internal/jit/amd64:   isa
 internal/jit:         internal/jit/amd64 internal/ir helper isa
@@ -38,7 +39,7 @@ internal/diagram:
 seccomp/internal/gensyscalls:
 internal/jit/cabi:
 internal/interp:      bpfmap internal/jit internal/jit/amd64 internal/execmem internal/ir internal/mem helper spec isa
-.:                    bpfmap elf internal/ir internal/mem internal/interp helper progtype spec isa github.com/cilium/ebpf
+.:                    bpfmap elf internal/verify internal/ir internal/mem internal/interp helper progtype spec isa github.com/cilium/ebpf
 internal/kernel:      spec isa golang.org/x/sys/unix
 internal/live:        classic spec golang.org/x/net/bpf golang.org/x/sys/unix
 seccomp:              . classic internal/diagram internal/strictjson spec isa golang.org/x/net/bpf golang.org/x/sys/unix

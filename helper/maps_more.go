@@ -18,28 +18,28 @@ func (c *Call) mapValue(handle, value uint64, write bool) (*bpfmap.Local, []byte
 func mapErrno(e bpfmap.Errno) (uint64, error) { return failed(e), nil }
 
 var wholeMaps = []Helper{
-	{ID: 87, Name: "map_push_elem", Args: []Arg{MapRef, MapValue, Any}, Maps: queues, Func: func(c *Call, m, value, flags, _, _ uint64) (uint64, error) {
+	{ID: 87, Name: "map_push_elem", PacketMemory: true, Args: []Arg{MapRef, MapValue, Any}, Maps: queues, Func: func(c *Call, m, value, flags, _, _ uint64) (uint64, error) {
 		l, v, err := c.mapValue(m, value, false)
 		if err != nil {
 			return 0, err
 		}
 		return mapErrno(l.Push(v, flags))
 	}},
-	{ID: 88, Name: "map_pop_elem", Args: []Arg{MapRef, MapValueOut}, Maps: popped, Func: func(c *Call, m, value, _, _, _ uint64) (uint64, error) {
+	{ID: 88, Name: "map_pop_elem", PacketMemory: true, Args: []Arg{MapRef, MapValueOut}, Maps: popped, Func: func(c *Call, m, value, _, _, _ uint64) (uint64, error) {
 		l, v, err := c.mapValue(m, value, true)
 		if err != nil {
 			return 0, err
 		}
 		return mapErrno(l.Pop(v))
 	}},
-	{ID: 89, Name: "map_peek_elem", Args: []Arg{MapRef, MapValueOut}, Maps: queues, Func: func(c *Call, m, value, _, _, _ uint64) (uint64, error) {
+	{ID: 89, Name: "map_peek_elem", PacketMemory: true, Args: []Arg{MapRef, MapValueOut}, Maps: queues, Func: func(c *Call, m, value, _, _, _ uint64) (uint64, error) {
 		l, v, err := c.mapValue(m, value, true)
 		if err != nil {
 			return 0, err
 		}
 		return mapErrno(l.Peek(v))
 	}},
-	{ID: 195, Name: "map_lookup_percpu_elem", Args: []Arg{MapRef, MapKey, Any}, Maps: perCPUMaps, Result: ResultMapValue | MayBeNull,
+	{ID: 195, Name: "map_lookup_percpu_elem", PacketMemory: true, Args: []Arg{MapRef, MapKey, Any}, Maps: perCPUMaps, Result: ResultMapValue | MayBeNull,
 		Func: func(c *Call, m, key, cpu, _, _ uint64) (uint64, error) {
 			l, k, err := mapKey(c, m, key)
 			if err != nil || uint64(uint32(cpu)) >= uint64(l.CPUs()) {

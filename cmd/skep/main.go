@@ -114,7 +114,7 @@ func rootCommand() *cobra.Command {
 	cobra.EnableCommandSorting = false
 	root.SetVersionTemplate("skep {{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(runCommand(), filterCommand(), asmCommand(), disCommand(), convertCommand(), jitCommand(), isaCommand(), conformanceCommand(), versionCommand())
+	root.AddCommand(runCommand(), verifyCommand(), filterCommand(), asmCommand(), disCommand(), convertCommand(), jitCommand(), isaCommand(), conformanceCommand(), versionCommand())
 	return root
 }
 

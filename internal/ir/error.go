@@ -44,4 +44,12 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("instruction %d: %s", e.Slot, e.Text)
 }
 
+// Reason is the error without the instruction's number, where that stands apart from it.
+func (e *Error) Reason() string {
+	if e.Err != nil {
+		return e.Err.Error()
+	}
+	return e.Text
+}
+
 func (e *Error) Unwrap() error { return e.Err }

@@ -62,7 +62,7 @@ func TestDifferential(t *testing.T) {
 	if err := kernel.Available(); err != nil {
 		t.Skip(err)
 	}
-	n := 100
+	n := 20
 	if s := os.Getenv("SKEP_VERIFY"); s != "" {
 		n, _ = strconv.Atoi(s)
 	}

@@ -39,7 +39,7 @@ func (v *verifier) known() error {
 			return err
 		}
 	}
-	if v.plain() || v.opts.Type.Layout() == nil {
+	if !v.plain() && (v.opts.Type.Layout() == nil || v.opts.Type.BTF) {
 		return &Unsupported{Slot: -1, Text: v.sprintf("programs of type %s are not known to the verifier", v.opts.Type.Type)}
 	}
 	return v.knownInstructions()

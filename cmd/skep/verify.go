@@ -1,0 +1,216 @@
+// Implements the verb verify.
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/skepbpf/skep"
+	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/spec"
+)
+
+// verifyFlags are the flags of verify.
+type verifyFlags struct {
+	program, progType, dialect, profile string
+	raw, log, strict, json              bool
+}
+
+func verifyCommand() *cobra.Command {
+	f := &verifyFlags{}
+	cmd := &cobra.Command{
+		Use:   "verify FILE...",
+		Short: "Prove that programs are safe, or say why they are not",
+		Long: `Verify judges programs as the kernel does: it walks through all paths and proves that every access lies inside
+the memory it is meant for, that every loop ends, and that all that is taken is given back.
+
+The verdict is accept, reject, or unsupported: that the program uses something the verifier does not know. Programs
+in text or bytecode do not say what type they are and are taken for a socket_filter; --type says otherwise.`,
+		Example: `  skep verify program.o
+  skep verify --strict --json *.o
+  skep verify filter.bpf --type xdp --log`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("FILE is missing")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return f.execute(cmd, args) },
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.program, "program", "", "`name` of the program, to judge it alone")
+	fl.StringVar(&f.progType, "type", "", "program `type`, such as xdp or sched_cls")
+	fl.BoolVar(&f.log, "log", false, "print each instruction walked through, and what it changed")
+	fl.BoolVar(&f.strict, "strict", false, "refuse programs that let addresses become visible")
+	fl.StringVar(&f.profile, "profile", "linux", "`name` of the instruction set and its rules: linux, rfc9669, 2014")
+	fl.BoolVar(&f.raw, "raw", false, "the files are bytecode, eight bytes an instruction")
+	fl.StringVar(&f.dialect, "dialect", "auto", "`name` of how a text is written: auto, assign, ubpf, doc, bpf_asm")
+	fl.BoolVar(&f.json, "json", false, "print a JSON object for each program")
+	choices(cmd, "dialect", dialectNames...)
+	return cmd
+}
+
+// judgement is the verdict on one program, as --json prints it.
+type judgement struct {
+	File      string   `json:"file"`
+	Program   string   `json:"program"`
+	Type      string   `json:"type"`
+	Verdict   string   `json:"verdict"`
+	Code      string   `json:"code,omitempty"`
+	Reason    string   `json:"reason,omitempty"`
+	Insn      *int     `json:"insn,omitempty"`
+	Source    string   `json:"source,omitempty"`
+	Story     []string `json:"story,omitempty"`
+	Hint      string   `json:"hint,omitempty"`
+	Processed int      `json:"processed"`
+	States    int      `json:"states"`
+	TimeUs    float64  `json:"time_us"`
+
+	line *spec.Line
+}
+
+// The verdicts.
+const (
+	verdictAccept      = "accept"
+	verdictReject      = "reject"
+	verdictUnsupported = "unsupported"
+)
+
+func (f *verifyFlags) execute(cmd *cobra.Command, files []string) error {
+	profile, err := isa.ParseProfile(f.profile)
+	if err != nil {
+		return usageError{err}
+	}
+	var all []judgement
+	for _, file := range files {
+		text, err := readFile(cmd, file)
+		if err != nil {
+			return err
+		}
+		s, err := recognise(file, text, f.raw, f.dialect)
+		if err != nil {
+			return err
+		}
+		if len(s.spec.Programs) == 0 {
+			return fmt.Errorf("%s: there is no program in it", s.file)
+		}
+		for i := range s.spec.Programs {
+			p := &s.spec.Programs[i]
+			if f.program != "" && p.Name != f.program {
+				continue
+			}
+			if err := s.setType(p, f.progType, spec.SocketFilter); err != nil {
+				return err
+			}
+			j, err := f.judge(cmd.OutOrStdout(), s, p, profile)
+			if err != nil {
+				return err
+			}
+			if all = append(all, j); f.json {
+				if err := jsonLine(cmd.OutOrStdout(), j); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	if len(all) == 0 {
+		return fmt.Errorf("there is no program %q", f.program)
+	}
+	if !f.json {
+		printJudgements(cmd.OutOrStdout(), all)
+	}
+	return answerOf(all)
+}
+
+// judge verifies one program.
+func (f *verifyFlags) judge(out io.Writer, s *source, p *spec.Program, profile isa.Profile) (judgement, error) {
+	opts := &skep.VerifyOptions{Profile: profile, Strict: f.strict}
+	if f.log && !f.json {
+		opts.Log = out
+	}
+	v, err := skep.Verify(p, s.spec.Maps, opts)
+	j := judgement{File: s.file, Program: p.Name, Type: p.Type.String(), Verdict: verdictAccept, Processed: v.Processed, States: v.PeakStates,
+		TimeUs: float64(v.Time.Nanoseconds()) / 1000}
+	var refused *skep.VerifierError
+	var undecodable *skep.DecodeError
+	var unknown *skep.UnsupportedError
+	switch {
+	case err == nil:
+	case errors.As(err, &refused):
+		slot := int(refused.Slot)
+		j.Verdict, j.Code, j.Reason, j.Insn = verdictReject, refused.Code.String(), refused.Text, &slot
+		j.Story, j.Hint, j.line = refused.Story, refused.Hint, refused.Line
+		if refused.Line != nil {
+			j.Source = sourceLine(refused.Line)
+		}
+	case errors.As(err, &undecodable):
+		slot := int(undecodable.Slot)
+		j.Verdict, j.Code, j.Reason, j.Insn = verdictReject, undecodable.Code.String(), undecodable.Reason(), &slot
+	case errors.As(err, &unknown):
+		j.Verdict, j.Reason = verdictUnsupported, unknown.Text
+		if unknown.Slot >= 0 {
+			j.Insn = &unknown.Slot
+		}
+	default:
+		return j, fmt.Errorf("%s: program %s: %w", s.file, p.Name, err)
+	}
+	return j, nil
+}
+
+// sourceLine is a line of source as messages show it.
+func sourceLine(l *spec.Line) string {
+	s := l.Text
+	if l.Line > 0 {
+		s = fmt.Sprintf("%s:%d: %s", l.File, l.Line, l.Text)
+	}
+	return s
+}
+
+// printJudgements prints a table of all programs, and below it why some were not accepted.
+func printJudgements(out io.Writer, all []judgement) {
+	rows := [][]string{{"FILE", "PROGRAM", "TYPE", "VERDICT", "INSNS", "STATES", "TIME (us)"}}
+	for _, j := range all {
+		rows = append(rows, []string{j.File, j.Program, j.Type, j.Verdict, fmt.Sprint(j.Processed), fmt.Sprint(j.States), fmt.Sprintf("%.0f", j.TimeUs)})
+	}
+	columns(out, rows, 4, 5, 6)
+	for _, j := range all {
+		if j.Verdict == verdictAccept {
+			continue
+		}
+		fmt.Fprintf(out, "\n%s: program %s: ", j.File, j.Program)
+		if j.Insn != nil {
+			fmt.Fprintf(out, "instruction %d: ", *j.Insn)
+		}
+		fmt.Fprintln(out, j.Reason)
+		if j.Source != "" {
+			fmt.Fprintln(out, "    "+j.Source)
+		}
+		for _, s := range j.Story {
+			fmt.Fprintln(out, "  "+s)
+		}
+		if j.Hint != "" {
+			fmt.Fprintln(out, "  hint: "+j.Hint)
+		}
+	}
+}
+
+// answerOf is the answer of the command: yes only if all programs were accepted.
+func answerOf(all []judgement) error {
+	rejected, unsupported := 0, 0
+	for _, j := range all {
+		switch j.Verdict {
+		case verdictReject:
+			rejected++
+		case verdictUnsupported:
+			unsupported++
+		}
+	}
+	if rejected+unsupported == 0 {
+		return nil
+	}
+	return no(fmt.Errorf("of %d programs %d rejected, %d unsupported", len(all), rejected, unsupported))
+}

@@ -1,0 +1,109 @@
+// Implements verification by itself: whether a program is safe, and what finding that out cost.
+
+package skep
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/skepbpf/skep/helper"
+	"github.com/skepbpf/skep/internal/ir"
+	"github.com/skepbpf/skep/internal/verify"
+	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/progtype"
+	"github.com/skepbpf/skep/spec"
+)
+
+// VerifierError says why a program was refused: Code is the class, Slot the instruction, counted in eight-byte slots
+// from 0, Line its source where it is known, Reg the register at fault or -1, Story how that came to be what it is,
+// and Hint what would help.
+type VerifierError = verify.Error
+
+// UnsupportedError says that a program uses something that the verifier does not know, so that it has no verdict. It
+// wraps ErrNotSupported.
+type UnsupportedError struct {
+	Slot int // of the instruction that uses it, or -1
+	Text string
+}
+
+func (e *UnsupportedError) Error() string {
+	if e.Slot < 0 {
+		return "not known to the verifier: " + e.Text
+	}
+	return fmt.Sprintf("not known to the verifier: instruction %d: %s", e.Slot, e.Text)
+}
+
+// Unwrap returns ErrNotSupported.
+func (e *UnsupportedError) Unwrap() error { return ErrNotSupported }
+
+// VerifyOptions says how to verify a program. The zero value, and nil, ask for what the kernel lets the superuser load.
+type VerifyOptions struct {
+	Profile isa.Profile     // the 2014 profile refuses loops and unreachable code
+	Helpers []helper.Helper // helpers to add to the standard table, or to put in the place of some
+	Strict  bool            // no address may become visible, as for users who have CAP_BPF but not CAP_PERFMON
+	Limit   int             // instructions to walk through on all paths together, at most; 0: a million
+	Log     io.Writer       // receives each instruction walked through and what it changed, as the kernel's log does
+}
+
+// Verification is what verifying a program has cost.
+type Verification struct {
+	Processed  int           // instructions walked through, on all paths together
+	States     int           // states kept at the end
+	PeakStates int           // states kept at once, at most
+	StackDepth int           // bytes of stack that the deepest chain of calls uses
+	Time       time.Duration // all in all
+
+	facts *verify.Facts
+	prog  *ir.Program
+}
+
+// Verify decides whether a program is safe to run, as the kernel does. maps are the maps that it can refer to. The
+// error is a *VerifierError or a *DecodeError if it is not safe, and an *UnsupportedError if it uses what the verifier
+// does not know. The Verification is there in any case. It is safe for concurrent use.
+func Verify(p *spec.Program, maps []spec.Map, opts *VerifyOptions) (*Verification, error) {
+	if opts == nil {
+		opts = &VerifyOptions{}
+	}
+	start := time.Now()
+	out := &Verification{}
+	err := out.verify(p, maps, opts)
+	out.Time = time.Since(start)
+	var unknown *verify.Unsupported
+	if errors.As(err, &unknown) {
+		err = &UnsupportedError{Slot: int(unknown.Slot), Text: unknown.Text}
+	}
+	return out, err
+}
+
+func (out *Verification) verify(p *spec.Program, maps []spec.Map, opts *VerifyOptions) error {
+	helpers, err := helperTable(opts.Helpers)
+	if err != nil {
+		return err
+	}
+	for _, e := range p.Externs {
+		return &UnsupportedError{Slot: e.Insn, Text: fmt.Sprintf("%s, which is the kernel's", e.Name)}
+	}
+	source, err := resolveCalls(p, helpers)
+	if errors.Is(err, ErrNotSupported) {
+		return &UnsupportedError{Slot: -1, Text: err.Error()}
+	}
+	if err != nil {
+		return err
+	}
+	if out.prog, err = ir.Decode(source, ir.Options{Profile: opts.Profile}); err != nil {
+		return err
+	}
+	r, err := verify.Verify(out.prog, &verify.Options{
+		Type: progtype.Find(p.Type), Profile: opts.Profile, Maps: maps, Strict: opts.Strict, Limit: opts.Limit, Log: opts.Log,
+		Helper: func(id int32) *helper.Helper {
+			if id == missingKfunc || id == poison {
+				return nil
+			}
+			return helpers[id]
+		},
+	})
+	out.Processed, out.States, out.PeakStates, out.StackDepth, out.facts = r.Processed, r.States, r.PeakStates, r.StackDepth, r.Facts
+	return err
+}
