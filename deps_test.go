@@ -17,6 +17,7 @@ import (
 // docs/architecture.md shows the picture.
 const importPolicy = `
 isa:
+internal/btfprint:    github.com/cilium/ebpf/btf
 internal/value:
 internal/strictjson:
 spec:                 internal/strictjson isa github.com/cilium/ebpf/btf
