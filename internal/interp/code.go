@@ -152,6 +152,15 @@ func (c *Code) interpreted() *Code {
 	return c.plainly.code
 }
 
+// unclean returns the first byte of a stack of so many frames that must be cleared before a run. Trusted code has a
+// stack of its own, which nobody clears.
+func (c *Code) unclean(frames int) int {
+	if c.native != nil && c.native.trusted {
+		return frames * mem.FrameSize
+	}
+	return c.low
+}
+
 // lowest returns the first byte of the stack that a program may touch: 0 unless all it does with memory is to
 // load and store at fixed places of its frame.
 func lowest(p *ir.Program) int {
