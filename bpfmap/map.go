@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"iter"
+	"sync"
 	"sync/atomic"
 
 	"github.com/cilium/ebpf"
@@ -81,6 +82,8 @@ type Local struct {
 	impl    impl
 	objects objectImpl // of maps that hold objects, else nil
 	frozen  atomic.Bool
+
+	attached sync.Map // see Attach
 }
 
 // impl is what a type of map does. Keys and values have the sizes of the map. Methods for Go code get values

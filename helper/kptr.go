@@ -32,7 +32,7 @@ func kptrXchg(c *Call, field, ptr, _, _, _ uint64) (uint64, error) {
 		binary.LittleEndian.PutUint64(word, ptr) // of an object of the program's own
 		return old, nil
 	}
-	slot := attached(m, keptKey{off}, func() any { return &keptSlot{} }).(*keptSlot)
+	slot := m.Attach(keptKey{off}, func() any { return &keptSlot{} }).(*keptSlot)
 	in, err := c.keep(ptr)
 	if err != nil {
 		return 0, err

@@ -2,12 +2,7 @@
 
 package helper
 
-import (
-	"sync"
-	"sync/atomic"
-
-	"github.com/skepbpf/skep/bpfmap"
-)
+import "sync/atomic"
 
 // runState is what helpers remember of the run. It is void when the run is over.
 type runState struct {
@@ -125,23 +120,6 @@ func (c *Call) retval() (*int32, error) {
 		return nil, err
 	}
 	return &s.retval, nil
-}
-
-// sides are what helpers keep with maps: a sync.Map for each.
-var sides sync.Map
-
-// attached returns what is kept with a map under a key, which make makes if there is nothing.
-func attached(m *bpfmap.Local, key any, make func() any) any {
-	side, ok := sides.Load(m)
-	if !ok {
-		side, _ = sides.LoadOrStore(m, &sync.Map{})
-	}
-	of := side.(*sync.Map)
-	v, ok := of.Load(key)
-	if !ok {
-		v, _ = of.LoadOrStore(key, make())
-	}
-	return v
 }
 
 var returnValue = []Helper{

@@ -29,7 +29,7 @@ type asyncs struct {
 type asyncsKey struct{}
 
 func asyncsOf(m *bpfmap.Local) *asyncs {
-	return attached(m, asyncsKey{}, func() any { return &asyncs{at: map[int]*async{}} }).(*asyncs)
+	return m.Attach(asyncsKey{}, func() any { return &asyncs{at: map[int]*async{}} }).(*asyncs)
 }
 
 // async is a timer or work queue. Its map's asyncs guard it.
