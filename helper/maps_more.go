@@ -25,14 +25,14 @@ var wholeMaps = []Helper{
 		}
 		return mapErrno(l.Push(v, flags))
 	}},
-	{ID: 88, Name: "map_pop_elem", PacketMemory: true, Args: []Arg{MapRef, MapValueOut}, Maps: popped, Func: func(c *Call, m, value, _, _, _ uint64) (uint64, error) {
+	{ID: 88, Name: "map_pop_elem", Args: []Arg{MapRef, MapValueOut}, Maps: popped, Func: func(c *Call, m, value, _, _, _ uint64) (uint64, error) {
 		l, v, err := c.mapValue(m, value, true)
 		if err != nil {
 			return 0, err
 		}
 		return mapErrno(l.Pop(v))
 	}},
-	{ID: 89, Name: "map_peek_elem", PacketMemory: true, Args: []Arg{MapRef, MapValueOut}, Maps: queues, Func: func(c *Call, m, value, _, _, _ uint64) (uint64, error) {
+	{ID: 89, Name: "map_peek_elem", Args: []Arg{MapRef, MapValueOut}, Maps: queues, Func: func(c *Call, m, value, _, _, _ uint64) (uint64, error) {
 		l, v, err := c.mapValue(m, value, true)
 		if err != nil {
 			return 0, err

@@ -242,6 +242,13 @@ func tryWrites(t *testing.T, h *helper.Helper, typ spec.ProgramType) {
 		default:
 			continue
 		}
+		if typ == spec.SchedCLS {
+			text, _ := program(h, i, "R = r8\n")
+			text = strings.Replace(text, "r6 = r1\n", "r6 = r1\nr8 = *(u32 *)(r6 + 76)\nr2 = *(u32 *)(r6 + 80)\nr1 = r8\nr1 += 64\nif r1 > r2 goto out\n", 1)
+			if why := verdict(t, typ, "GPL", text); (why == "") != h.PacketMemory {
+				t.Errorf("argument %d is %v, and memory of the packet gives: %q", i+1, a, why)
+			}
+		}
 		text, _ := program(h, i, "R = map[frozen][0]+0\n")
 		why := verdict(t, typ, "GPL", text)
 		writes := a.Kind() == helper.MemOut || a.Kind() == helper.MapValueOut
