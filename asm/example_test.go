@@ -45,7 +45,7 @@ func ExampleAssemble() {
 	fmt.Printf("%x\n%+v\n", isa.Encode(prog.Insns), prog.Calls)
 	// Output:
 	// b70100000200000085000000000000009500000000000000
-	// [{Insn:1 Helper:foo}]
+	// [{Insn:1 Helper:foo Weak:false Type:<nil>}]
 }
 
 func ExampleAssemble_error() {

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,6 +25,7 @@ type printer struct {
 	labels  map[int]string       // by slot, the name that jumps use
 	maps    map[int]*spec.MapRef // by slot
 	calls   map[int]string       // by slot, the name called
+	externs map[int]string       // by slot, the name whose address is loaded
 	taken   map[string]bool      // all names of labels
 }
 
@@ -59,7 +61,7 @@ func rawText(in isa.Instruction) string {
 // its own, and a wide load that refers to a map gets the form that does so.
 //
 // Symbols are printed as labels, and jumps to them by name; other jumps as distances. Lines that have a text
-// are printed as comments. The program is checked no further than printing needs: the error is an
+// are printed as comments, once if several instructions in a row come from the same. The program is checked no further than printing needs: the error is an
 // *isa.LookupError for what is no instruction, or says which reference fits no instruction; Options.Raw
 // prints these too.
 func Disassemble(p *spec.Program, opts *Options) (string, error) {
@@ -82,14 +84,20 @@ func Disassemble(p *spec.Program, opts *Options) (string, error) {
 	if len(symbols) > 0 {
 		indent = "\t"
 	}
+	before := ""
 	for i := 0; i <= len(p.Insns); {
 		for ; len(symbols) > 0 && symbols[0].Insn == i; symbols = symbols[1:] {
 			pr.out = append(pr.out, quoteName(symbols[0].Name)+":\n"...)
+			before = ""
 		}
 		for ; len(lines) > 0 && lines[0].Insn <= i; lines = lines[1:] {
-			if lines[0].Insn == i && lines[0].Text != "" {
-				pr.out = append(pr.out, indent+"; "+oneLine(lines[0].Text)+"\n"...)
+			if text := sourceLine(&lines[0]); lines[0].Insn == i && text != "" && text != before {
+				pr.out = append(pr.out, indent+"; "+text+"\n"...)
+				before = text
 			}
+		}
+		if name, ok := pr.externs[i]; ok {
+			pr.out = append(pr.out, indent+"; the address of "+oneLine(name)+"\n"...)
 		}
 		if i == len(p.Insns) {
 			break
@@ -156,7 +164,7 @@ func (pr *printer) symbols(p *spec.Program, rows []*isa.Row) []spec.Symbol {
 
 // references enters the program's references by slot.
 func (pr *printer) references(p *spec.Program, rows []*isa.Row) error {
-	pr.maps, pr.calls = map[int]*spec.MapRef{}, map[int]string{}
+	pr.maps, pr.calls, pr.externs = map[int]*spec.MapRef{}, map[int]string{}, map[int]string{}
 	misfit := func(format string, args ...any) error {
 		if !pr.opts.Raw {
 			return fmt.Errorf(format, args...)
@@ -180,6 +188,9 @@ func (pr *printer) references(p *spec.Program, rows []*isa.Row) error {
 		}
 		pr.maps[ref.Insn] = ref
 	}
+	for _, ref := range p.Externs {
+		pr.externs[ref.Insn] = ref.Name
+	}
 	for _, ref := range p.Calls {
 		if row := at(ref.Insn); row == nil || row.Op != isa.Call && row.Op != isa.CallKfunc {
 			if err := misfit("instruction %d refers to helper %q, but is no call of one", ref.Insn, ref.Helper); err != nil {
@@ -190,6 +201,15 @@ func (pr *printer) references(p *spec.Program, rows []*isa.Row) error {
 		pr.calls[ref.Insn] = ref.Helper
 	}
 	return nil
+}
+
+// sourceLine returns a source line as the kernel's verifier shows it, with its place.
+func sourceLine(l *spec.Line) string {
+	text := strings.TrimSpace(oneLine(l.Text))
+	if text != "" && l.File != "" && l.Line > 0 {
+		text += fmt.Sprintf(" @ %s:%d", oneLine(path.Base(l.File)), l.Line)
+	}
+	return text
 }
 
 // oneLine makes a text fit on the line of a comment.

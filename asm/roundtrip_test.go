@@ -314,7 +314,7 @@ func TestDisassemble(t *testing.T) {
 	; start
 	r1 = map["my map"][0]+0xffffffff
 	if r1 == 0 goto out
-	; now = time();  
+	; now = time();
 	call helper out
 	call "two words"
 out:
@@ -332,7 +332,7 @@ end:
 	if fmt.Sprint(q.Maps, q.Calls) != fmt.Sprint(p.Maps, p.Calls) {
 		t.Errorf("references %v %v, want %v %v", q.Maps, q.Calls, p.Maps, p.Calls)
 	}
-	if again, err := Disassemble(q, nil); err != nil || again != strings.ReplaceAll(strings.ReplaceAll(want, "\t; start\n", ""), "\t; now = time();  \n", "") {
+	if again, err := Disassemble(q, nil); err != nil || again != strings.ReplaceAll(strings.ReplaceAll(want, "\t; start\n", ""), "\t; now = time();\n", "") {
 		t.Errorf("the second time %v\n%s", err, again)
 	}
 
