@@ -97,3 +97,16 @@ func (o *object) datasec(section string) *btf.Datasec {
 	}
 	return ds
 }
+
+// Types reads the types of an object file, whose other contents do not matter, or of a file of plain types such as
+// /sys/kernel/btf/vmlinux. Errors are of type *Error.
+func Types(data []byte) (types *btf.Spec, err error) {
+	defer recovered(&types, &err)
+	if types, err = btf.LoadSpecFromReader(bytes.NewReader(data)); err != nil {
+		if errors.Is(err, btf.ErrNotFound) {
+			err = errors.New("the file describes no types")
+		}
+		return nil, &Error{Section: ".BTF", Err: err}
+	}
+	return types, nil
+}

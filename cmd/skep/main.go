@@ -87,6 +87,7 @@ func execute(root *cobra.Command, args []string) (*cobra.Command, error) {
 const overview = `Skep runs BPF in user space: packet filters and other programs, old (classic) and new, without root.
 
 A PROG is a file with a program, or - for stdin. Its content tells what it is:
+  object file    as clang makes it of C or Rust (ELF)
   text           r0 += r1, add %r0, %r1 or bpf_add R0, R1
   classic BPF    as tcpdump -d, -dd or -ddd prints it, or bpf_asm reads it
   spec JSON      programs and maps, as skep asm --json writes it
@@ -114,7 +115,7 @@ func rootCommand() *cobra.Command {
 	cobra.EnableCommandSorting = false
 	root.SetVersionTemplate("skep {{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(runCommand(), verifyCommand(), filterCommand(), asmCommand(), disCommand(), convertCommand(), jitCommand(), isaCommand(), conformanceCommand(), versionCommand())
+	root.AddCommand(runCommand(), verifyCommand(), filterCommand(), asmCommand(), disCommand(), convertCommand(), jitCommand(), isaCommand(), progCommand(), mapCommand(), btfCommand(), conformanceCommand(), versionCommand())
 	return root
 }
 

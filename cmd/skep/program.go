@@ -56,7 +56,7 @@ func recognise(file string, data []byte, raw bool, dialect string) (*source, err
 	case len(bytes.TrimSpace(data)) == 0:
 		return fail("it is empty, expected a program")
 	case elf.Is(data):
-		c, err := elf.Load(data, nil)
+		c, err := elf.Load(data, &elf.Options{NoTypes: elf.AsCompiled})
 		if err != nil {
 			return fail("%w", err)
 		}

@@ -22,10 +22,15 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	objects, err := filepath.Abs("../../internal/objtest/testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("EXAMPLES", examples)
+			env.Setenv("OBJECTS", objects)
 			return nil
 		},
 		Condition: func(name string) (bool, error) { return name == "kernel" && kernel.Available() == nil, nil },
