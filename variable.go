@@ -65,3 +65,6 @@ func (v *Variable) Set(in any) error {
 	v.m.WriteMemory(v.at, b)
 	return nil
 }
+
+// Map returns the name of the map that the variable lies in.
+func (v *Variable) Map() string { return v.v.Map }
