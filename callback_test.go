@@ -145,7 +145,7 @@ func TestCallbacks(t *testing.T) {
 				continue
 			}
 			t.Run(c.name+"/"+engine, func(t *testing.T) {
-				opts.Helpers = []helper.Helper{loop}
+				opts.Helpers, opts.Unverified = []helper.Helper{loop}, c.fault != ""
 				prog, err := skep.Load(p, &opts)
 				if errors.Is(err, skep.ErrNotSupported) && engine == "jit" {
 					t.Skip(err)
@@ -191,7 +191,7 @@ func TestCallbackLimit(t *testing.T) {
 	}
 	p.Type = spec.SocketFilter
 	for _, engine := range []skep.Engine{skep.EngineInterp, skep.EngineAuto} {
-		prog, err := skep.Load(p, &skep.Options{Engine: engine, Helpers: []helper.Helper{loop}})
+		prog, err := skep.Load(p, &skep.Options{Engine: engine, Unverified: true, Helpers: []helper.Helper{loop}})
 		if err != nil {
 			t.Fatal(err)
 		}

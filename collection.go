@@ -35,6 +35,10 @@ type CollectionOptions struct {
 	// maps are an error. Event arrays get one for each processor in any case.
 	DefaultEntries uint32
 
+	// Variables are values for global variables, by name: fixed-size values, or bytes. This is the way to set constants,
+	// which do not change once programs have been loaded.
+	Variables map[string]any
+
 	// Only lists the programs to load; empty: all. Maps are all made.
 	Only []string
 	// SkipUnsupported leaves out programs that need something that this version or machine lacks, rather than
@@ -47,6 +51,11 @@ type CollectionOptions struct {
 func newCollection(c *spec.Collection, opts *CollectionOptions) (*Collection, error) {
 	b := &builder{spec: c, opts: opts, world: newWorld(), out: &Collection{
 		Programs: map[string]*Program{}, Maps: map[string]*bpfmap.Local{}, Variables: map[string]*Variable{}}}
+	for name := range opts.Variables {
+		if !slices.ContainsFunc(c.Variables, func(v spec.Variable) bool { return v.Name == name }) {
+			return nil, fmt.Errorf("there is no variable %q in the collection", name)
+		}
+	}
 	for _, step := range []func() error{b.makeMaps, b.loadPrograms, b.fillProgArrays, b.variables} {
 		if err := step(); err != nil {
 			return nil, err
@@ -92,6 +101,10 @@ func (b *builder) makeMaps() error {
 func (b *builder) makeMap(def *spec.Map) (*bpfmap.Local, error) {
 	own := *def
 	own.Contents = slices.DeleteFunc(slices.Clone(def.Contents), func(e spec.MapEntry) bool { return e.Program != "" })
+	own.Frozen = constant(def)
+	if err := b.setVariables(&own); err != nil {
+		return nil, err
+	}
 	opts := b.opts.Maps
 	switch {
 	case def.Type == spec.RingBuf || def.Type == spec.UserRingBuf:
@@ -105,6 +118,37 @@ func (b *builder) makeMap(def *spec.Map) (*bpfmap.Local, error) {
 		own.MaxEntries = b.opts.DefaultEntries
 	}
 	return bpfmap.New(&own, &opts)
+}
+
+// constant reports whether nobody changes a map once programs are loaded, as that is the meaning of maps that programs
+// can only read and that hold one value.
+func constant(m *spec.Map) bool {
+	const readOnly = 1 << 7 // BPF_F_RDONLY_PROG
+	return m.Frozen || m.Type == spec.Array && m.Flags&readOnly != 0 && m.MaxEntries == 1
+}
+
+// setVariables puts the values asked for into the contents of a map.
+func (b *builder) setVariables(m *spec.Map) error {
+	for _, v := range b.spec.Variables {
+		value, ok := b.opts.Variables[v.Name]
+		if !ok || v.Map != m.Name {
+			continue
+		}
+		data, err := variableBytes(&v, value)
+		if err != nil {
+			return err
+		}
+		if len(m.Contents) == 0 {
+			m.Contents = []spec.MapEntry{{Key: make([]byte, m.KeySize), Value: make([]byte, m.ValueSize)}}
+		}
+		whole := slices.Clone(m.Contents[0].Value)
+		if uint64(v.Offset)+uint64(len(data)) > uint64(len(whole)) {
+			return fmt.Errorf("variable %q does not lie in map %q", v.Name, m.Name)
+		}
+		copy(whole[v.Offset:], data)
+		m.Contents[0].Value = whole
+	}
+	return nil
 }
 
 // unsized tells of map types that have no number of entries.

@@ -30,6 +30,20 @@
 //
 // and its RunBatch takes many packets at once.
 //
+// # Object files and maps
+//
+// What clang or bpf2go made for the kernel runs as it is. A [Collection] is an object file come alive: its programs,
+// the maps they share, its global variables:
+//
+//	coll, err := skep.LoadCollection("firewall.o")
+//	if err != nil { … }
+//	err = coll.Maps["blocked"].Put(key, uint64(0))
+//	verdict, packet, err := coll.Programs["firewall"].Test(packet)
+//
+// [NewCollection] takes the specifications of cilium/ebpf as well, so that a test of code that uses it changes but
+// one import line, and [LoadAndAssign] fills in structs with `ebpf:"name"` tags. Maps have the methods of cilium's;
+// see package bpfmap.
+//
 // # Engines
 //
 // On linux/amd64 Load compiles the program to machine code; elsewhere, and where that cannot be had, it is

@@ -37,8 +37,13 @@ func (prog *Program) compile(opts interp.Options) error {
 
 // compileNative compiles to machine code: trusted, if that is asked for and can be had.
 func (prog *Program) compileNative(opts interp.Options) (why string, err error) {
-	why = "machine code that checks every access"
-	if prog.opts.UnsafeTrust {
+	why = "machine code that checks every access: " + prog.unproved
+	if prog.proof != nil {
+		if why = "machine code that checks every access, though the program is verified: " + prog.proof.checked; prog.proof.checked == "" && !prog.modest {
+			opts.Facts = prog.proof.facts
+		}
+	}
+	if prog.opts.UnsafeTrust || opts.Facts != nil {
 		trusted := opts
 		trusted.Trusted = true
 		if !prog.blind {
@@ -52,13 +57,17 @@ func (prog *Program) compileNative(opts interp.Options) (why string, err error) 
 		}
 		if err == nil {
 			prog.trusted = true
+			if opts.Facts != nil {
+				return "machine code without checks, verified", nil
+			}
 			return "machine code without checks, trusted as asked for", nil
 		}
 		if !errors.Is(err, ErrNotSupported) {
 			return "", err
 		}
-		why = fmt.Sprintf("%s, for it cannot be trusted: %v", why, err)
+		why = fmt.Sprintf("machine code that checks every access, for it cannot be trusted: %v", err)
 	}
+	opts.Facts = nil
 	resolved, err := prog.resolve(false)
 	if err == nil {
 		prog.code, err = interp.Compile(resolved, opts)
@@ -68,7 +77,7 @@ func (prog *Program) compileNative(opts interp.Options) (why string, err error) 
 
 // trustable refuses what needs addresses of 32 bits: those of packets in a context.
 func (prog *Program) trustable() error {
-	if len(prog.pointers) > 0 && !prog.blind {
+	if len(prog.pointers) > 0 && !prog.blind && prog.proof == nil {
 		return fmt.Errorf("%w: trusted code for a context with packet addresses of 32 bits (%s)", ErrNotSupported, prog.typ.Context.Name)
 	}
 	return nil
@@ -76,6 +85,3 @@ func (prog *Program) trustable() error {
 
 // Engine returns the engine that runs the program, and why it is that one.
 func (prog *Program) Engine() (Engine, string) { return prog.engine, prog.engineWhy }
-
-// Verified reports whether the program was proved safe, so that it runs without checks. No program is yet.
-func (prog *Program) Verified() bool { return false }

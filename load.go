@@ -28,6 +28,16 @@ type Program struct {
 
 	world *world // its maps and those of programs loaded with it
 
+	build interp.Options // what it was compiled with, but for what depends on trust
+	twin  struct {       // see checked
+		once sync.Once
+		prog *Program
+		err  error
+	}
+
+	proof    *proof // nil if the program was not proved safe
+	unproved string // why not
+
 	engine    Engine
 	engineWhy string
 	trusted   bool
@@ -55,8 +65,9 @@ type filled struct {
 // Load checks that p is well formed and makes it ready to run. It copies what it keeps: p may change
 // afterwards. The error is a *DecodeError, wraps ErrNotSupported, or names the option at fault.
 //
-// Programs are not verified: they run with every memory access checked, and on the interpreter also every read
-// of a register or of the stack for whether anything was written there.
+// Load proves the program safe, as the kernel does, and refuses it with a *VerifierError if that fails. Programs that
+// the verifier has no verdict on, and those loaded with Options.Unverified, run with every memory access checked, and
+// on the interpreter also every read of a register or of the stack for whether anything was written there.
 func Load(p *spec.Program, opts *Options) (*Program, error) {
 	return load(p, opts, nil)
 }
@@ -131,6 +142,9 @@ func (prog *Program) load(p *spec.Program) error {
 	if err := prog.checkType(); err != nil {
 		return err
 	}
+	if err := prog.verify(helpers); err != nil {
+		return err
+	}
 	prog.look()
 	prog.planContext()
 	entry := ir.Regs(1 << isa.R1)
@@ -160,6 +174,7 @@ func (prog *Program) load(p *spec.Program) error {
 			}
 		}
 	}
+	prog.build = opts
 	if err = prog.compile(opts); err == nil && prog.modest {
 		prog.leaf, prog.stack = prog.code.Leaf()
 		prog.args = prog.plain() && slices.ContainsFunc(prog.ir.Ins, namesArgs)

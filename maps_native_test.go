@@ -87,7 +87,8 @@ func check(t *testing.T, name string, inst *skep.Instance, lookup func([]byte, i
 }
 
 // TestHashLookupsAmidChanges looks keys up in machine code while others change the map: a key that stays is always
-// there, with one of its values, and one that never was is never there.
+// there, and one that never was is never there. What the program then reads may already belong to another key, as the
+// element of an old value is used again at once; the kernel's maps do the same.
 func TestHashLookupsAmidChanges(t *testing.T) {
 	c := keyed(t, 8, nil, spec.Map{Name: "m", Type: spec.Hash, KeySize: 8, ValueSize: 8, MaxEntries: 64})
 	m := c.Maps["m"]
@@ -116,7 +117,7 @@ func TestHashLookupsAmidChanges(t *testing.T) {
 			for i := range uint64(300_000) {
 				n := i % 20
 				got, err := inst.Run(key(n))
-				if err != nil || n < 16 && got%1000 != n || n >= 16 && got != 1<<64-1 {
+				if err != nil || (n < 16) != (got != 1<<64-1) {
 					t.Errorf("key %d: %d, %v", n, int64(got), err)
 					break
 				}

@@ -49,7 +49,7 @@ func on(t *testing.T, engines []skep.Engine, p *spec.Program, opts skep.Options,
 	for _, e := range engines {
 		t.Run(e.String(), func(t *testing.T) {
 			opts := opts
-			opts.Engine = e
+			opts.Engine, opts.Unverified = e, true
 			prog, err := skep.Load(p, &opts)
 			if err != nil {
 				t.Fatal(err)

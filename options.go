@@ -47,6 +47,12 @@ type Options struct {
 	Env     *helper.Env     // clock, randomness and processor that helpers see; nil: the real ones
 	Value   any             // handed to helpers as Call.Value
 
+	// Unverified loads programs without proving them safe. They run with every memory access checked, and metered.
+	Unverified bool
+	// Strict has the verifier refuse programs that let addresses become visible, as the kernel does for users that may
+	// load programs but not look at the kernel's memory (CAP_BPF without CAP_PERFMON).
+	Strict bool
+
 	// UnsafeTrust lets the JIT trust the program, for code that the host itself has made: no access is checked,
 	// addresses are the host's own, instructions are not counted, no limit is kept. A program that does
 	// anything wrong then crashes the process or silently destroys its memory. The interpreter does not trust,
@@ -98,5 +104,5 @@ type RunOptions struct {
 // Result is the outcome of a run.
 type Result struct {
 	R0    uint64 // the program's exit value, all 64 bits
-	Insns uint64 // instructions executed, by the last run; a wide instruction counts once
+	Insns uint64 // instructions executed, by the last run; a wide instruction counts once. 0 where nobody counts: verified machine code without a limit
 }

@@ -65,13 +65,20 @@ func (h host) ProgramLicense() string { return h.prog.ir.Source.License }
 func (h host) Context() []byte { return h.context }
 
 // Code implements interp.Host.
-func (h host) Code(program any) (*interp.Code, error) {
+func (h host) Code(program any, checked bool) (*interp.Code, error) {
 	p, ok := program.(*Program)
 	switch {
 	case !ok:
 		return nil, fmt.Errorf("the map's element is no program but %T", program)
 	case p.typ.Type != h.prog.typ.Type:
 		return nil, fmt.Errorf("a program of type %s cannot go on with one of type %s", h.prog.typ.Type, p.typ.Type)
+	}
+	if checked {
+		twin, err := p.checked()
+		if err != nil {
+			return nil, err
+		}
+		p = twin
 	}
 	return p.code, nil
 }

@@ -25,6 +25,13 @@ func (prog *Program) RunContext(ctx context.Context, opts *RunOptions) (Result, 
 	if opts == nil {
 		opts = &RunOptions{}
 	}
+	if opts.Limit != 0 && opts.Limit != NoLimit && prog.trusted && prog.proof != nil {
+		twin, err := prog.checked()
+		if err != nil {
+			return Result{}, err
+		}
+		return twin.RunContext(ctx, opts)
+	}
 	if !prog.opts.ProfileLabels {
 		return prog.runPooled(ctx, opts)
 	}

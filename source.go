@@ -41,6 +41,7 @@ const (
 var (
 	ErrKeyNotExist = ebpf.ErrKeyNotExist
 	ErrKeyExist    = ebpf.ErrKeyExist
+	ErrReadOnly    = ebpf.ErrReadOnly
 )
 
 // LoadCollectionSpec reads an object file with cilium/ebpf. LoadCollection takes files that this refuses.

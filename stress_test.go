@@ -46,7 +46,7 @@ func TestStress(t *testing.T) {
 	var storm sync.WaitGroup
 	storm.Go(func() { disturb(stop) })
 
-	kinds := []skep.Options{{Engine: skep.EngineInterp}, {}, {UnsafeTrust: true}}
+	kinds := []skep.Options{{Engine: skep.EngineInterp, Unverified: true}, {Unverified: true}, {UnsafeTrust: true}}
 	var runs atomic.Int64
 	var wg sync.WaitGroup
 	for _, opts := range kinds {

@@ -43,6 +43,10 @@ func (v *Variable) ReadOnly() bool {
 // Get reads the variable into out: a pointer to a value of its size, such as a fixed-size number or struct, or a []byte.
 func (v *Variable) Get(out any) error {
 	b := v.m.ReadMemory(v.at, int(v.v.Size))
+	if to, ok := out.([]byte); ok && len(to) == len(b) {
+		copy(to, b)
+		return nil
+	}
 	n, err := binary.Decode(b, binary.LittleEndian, out)
 	if err == nil && n != len(b) {
 		err = fmt.Errorf("it has %d bytes, not %d", len(b), n)
@@ -53,17 +57,30 @@ func (v *Variable) Get(out any) error {
 	return nil
 }
 
-// Set writes the variable. Programs that were compiled before see the new value as well, also of constants.
+// Set writes the variable: a fixed-size value or bytes. Constants are an error that wraps ErrReadOnly; they are set
+// by CollectionOptions.Variables, as programs have been proved safe with the values they had.
 func (v *Variable) Set(in any) error {
-	b, err := binary.Append(nil, binary.LittleEndian, in)
-	if err == nil && len(b) != int(v.v.Size) {
-		err = fmt.Errorf("it has %d bytes, not %d", v.v.Size, len(b))
-	}
+	b, err := variableBytes(&v.v, in)
 	if err != nil {
-		return fmt.Errorf("variable %q: %w", v.v.Name, err)
+		return err
+	}
+	if v.m.Frozen() {
+		return fmt.Errorf("variable %q: %w once programs have been loaded (CollectionOptions.Variables sets it ahead of that)", v.v.Name, ErrReadOnly)
 	}
 	v.m.WriteMemory(v.at, b)
 	return nil
+}
+
+// variableBytes returns the bytes of a value for a variable.
+func variableBytes(v *spec.Variable, in any) ([]byte, error) {
+	b, err := binary.Append(nil, binary.LittleEndian, in)
+	if err == nil && len(b) != int(v.Size) {
+		err = fmt.Errorf("it has %d bytes, not %d", v.Size, len(b))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("variable %q: %w", v.Name, err)
+	}
+	return b, nil
 }
 
 // Map returns the name of the map that the variable lies in.

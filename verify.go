@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/skepbpf/skep/helper"
@@ -95,14 +96,13 @@ func (out *Verification) verify(p *spec.Program, maps []spec.Map, opts *VerifyOp
 	if out.prog, err = ir.Decode(source, ir.Options{Profile: opts.Profile}); err != nil {
 		return err
 	}
+	frozen := slices.Clone(maps)
+	for i := range frozen {
+		frozen[i].Frozen = constant(&frozen[i])
+	}
 	r, err := verify.Verify(out.prog, &verify.Options{
-		Type: progtype.Find(p.Type), Profile: opts.Profile, Maps: maps, Strict: opts.Strict, Limit: opts.Limit, Log: opts.Log,
-		Helper: func(id int32) *helper.Helper {
-			if id == missingKfunc || id == poison {
-				return nil
-			}
-			return helpers[id]
-		},
+		Type: progtype.Find(p.Type), Profile: opts.Profile, Maps: frozen, Strict: opts.Strict, Limit: opts.Limit, Log: opts.Log,
+		Helper: known(helpers),
 	})
 	out.Processed, out.States, out.PeakStates, out.StackDepth, out.facts = r.Processed, r.States, r.PeakStates, r.StackDepth, r.Facts
 	return err

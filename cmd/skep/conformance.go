@@ -75,7 +75,7 @@ func conform(cmd *cobra.Command, engineName, memText string) (uint64, error) {
 		return 0, fmt.Errorf("stdin: %w", err)
 	}
 	p := spec.Program{Insns: insns}
-	e, err := newEngine(engineName, &p, &spec.Collection{Programs: []spec.Program{p}}, 0, skep.Options{Helpers: conformance.Helpers})
+	e, err := newEngine(engineName, &p, &spec.Collection{Programs: []spec.Program{p}}, 0, nil, skep.Options{Unverified: true, Helpers: conformance.Helpers})
 	if err != nil {
 		return 0, err
 	}

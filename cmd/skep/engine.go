@@ -43,7 +43,7 @@ var engineNames = []string{"auto", "interp", "jit", "kernel"}
 
 // newEngine loads a program of a collection, with the maps and the programs that it may go on with, into the engine
 // asked for.
-func newEngine(name string, p *spec.Program, c *spec.Collection, limit uint64, opts skep.Options) (engine, error) {
+func newEngine(name string, p *spec.Program, c *spec.Collection, limit uint64, vars map[string]any, opts skep.Options) (engine, error) {
 	switch name {
 	case "auto":
 	case "interp":
@@ -58,7 +58,7 @@ func newEngine(name string, p *spec.Program, c *spec.Collection, limit uint64, o
 	default:
 		return nil, usagef("unknown engine %q: it is one of auto, interp, jit, kernel", name)
 	}
-	coll, err := skep.NewCollectionWithOptions(c, &skep.CollectionOptions{Programs: opts, Only: append(reached(c), p.Name), DefaultEntries: defaultEntries})
+	coll, err := skep.NewCollectionWithOptions(c, &skep.CollectionOptions{Programs: opts, Only: append(reached(c), p.Name), DefaultEntries: defaultEntries, Variables: vars})
 	if err != nil {
 		return nil, no(describe(err, p))
 	}
@@ -119,7 +119,15 @@ func describe(err error, p *spec.Program) error {
 	at := -1
 	var fault *skep.Fault
 	var decode *skep.DecodeError
+	var refused *skep.VerifierError
+	after := ""
 	switch {
+	case errors.As(err, &refused):
+		at = int(refused.Slot)
+		if refused.Hint != "" {
+			after = "\n  " + refused.Hint
+		}
+		after += "\n  --unverified runs it all the same, with every access checked"
 	case errors.As(err, &fault):
 		at = fault.Insn
 	case errors.As(err, &decode):
@@ -136,5 +144,5 @@ func describe(err error, p *spec.Program) error {
 			break
 		}
 	}
-	return fmt.Errorf("%w%s", err, lines)
+	return fmt.Errorf("%w%s%s", err, lines, after)
 }

@@ -52,12 +52,20 @@ func (p *presets) apply(cmd *cobra.Command, c *skep.Collection) error {
 			return usageError{fmt.Errorf("--set %s: %w", s, err)}
 		}
 	}
-	for _, s := range p.vars {
-		if err := applyVar(s, c); err != nil {
-			return usageError{fmt.Errorf("--var %s: %w", s, err)}
-		}
-	}
 	return nil
+}
+
+// variables returns the values of variables.
+func (p *presets) variables(c *spec.Collection) (map[string]any, error) {
+	out := map[string]any{}
+	for _, s := range p.vars {
+		name, value, err := variableValue(s, c)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("--var %s: %w", s, err)}
+		}
+		out[name] = value
+	}
+	return out, nil
 }
 
 // presetMap is a line of a file of presets: a map as run prints it. A key or value may be in any form that btfprint reads.
@@ -223,21 +231,22 @@ func perCPU(t spec.MapType) bool {
 	return t == spec.PerCPUArray || t == spec.PerCPUHash || t == spec.LRUPerCPUHash || t == spec.PerCPUCGroupStorage
 }
 
-// applyVar sets a variable.
-func applyVar(s string, c *skep.Collection) error {
-	name, value, ok := strings.Cut(s, "=")
+// variableValue reads NAME=VALUE.
+func variableValue(s string, c *spec.Collection) (name string, value []byte, err error) {
+	name, text, ok := strings.Cut(s, "=")
 	if !ok {
-		return errors.New("expected NAME=VALUE")
+		return "", nil, errors.New("expected NAME=VALUE")
 	}
-	v := c.Variables[name]
+	all := map[string]*spec.Variable{}
+	for i := range c.Variables {
+		all[c.Variables[i].Name] = &c.Variables[i]
+	}
+	v := all[name]
 	if v == nil {
-		return fmt.Errorf("there is no variable %q, there are %s", name, names(c.Variables))
+		return "", nil, fmt.Errorf("there is no variable %q, there are %s", name, names(all))
 	}
-	b, err := btfprint.Parse(v.Type(), int(v.Size()), quoted(value))
-	if err != nil {
-		return err
-	}
-	return v.Set(b)
+	value, err = btfprint.Parse(v.Type, int(v.Size), quoted(text))
+	return name, value, err
 }
 
 // prefixText is the reverse of prefixKey, for types that do not say more.

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -55,7 +56,7 @@ func (c *captureRun) report() error {
 		if c.spec.Type == spec.SocketFilter {
 			out.Matched = &c.tally.matched
 		}
-		return jsonLine(c.out, out)
+		return errors.Join(c.flags.showMaps(c.out, c.eng), jsonLine(c.out, out))
 	}
 	c.tally.print(c.out)
 	if c.spec.Type == spec.SocketFilter {
@@ -64,5 +65,5 @@ func (c *captureRun) report() error {
 	if c.flags.repeat > 1 {
 		fmt.Fprintf(c.out, "%d runs, %s each (%s)\n", runs, nanoseconds(ns), c.eng.name())
 	}
-	return nil
+	return c.flags.showMaps(c.out, c.eng)
 }

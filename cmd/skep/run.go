@@ -18,6 +18,7 @@ type runFlags struct {
 	repeat                     uint32
 	limit                      uint64
 	raw, unverified            bool
+	presets                    presets
 	json, verbose, perfMap     bool
 }
 
@@ -57,6 +58,7 @@ those that it passes or transmits; of other types all.`,
 	fl.BoolVar(&f.raw, "raw", false, "the program is bytecode, eight bytes an instruction")
 	fl.StringVar(&f.dialect, "dialect", "auto", "`name` of how a text is written: auto, assign, ubpf, doc, bpf_asm")
 	fl.BoolVar(&f.perfMap, "perf-map", false, "tell Linux perf the name of the machine code, in its file perf-PID.map")
+	f.presets.flags(cmd)
 	fl.BoolVarP(&f.verbose, "verbose", "v", false, "with --pcap: print the verdict of each packet")
 	fl.BoolVar(&f.json, "json", false, "print JSON objects")
 	choices(cmd, "engine", engineNames...)
@@ -110,11 +112,22 @@ func (f *runFlags) execute(cmd *cobra.Command, file string) error {
 	if err := s.setType(p, f.progType, otherwise); err != nil {
 		return err
 	}
-	e, err := newEngine(f.engine, p, &s.spec, f.limit, skep.Options{PerfMap: f.perfMap})
+	vars, err := f.presets.variables(&s.spec)
+	if err != nil {
+		return err
+	}
+	e, err := newEngine(f.engine, p, &s.spec, f.limit, vars, skep.Options{PerfMap: f.perfMap, Unverified: f.unverified})
 	if err != nil {
 		return err
 	}
 	defer e.Close()
+	if own, ok := e.(*ownEngine); ok {
+		if err := f.presets.apply(cmd, own.coll); err != nil {
+			return err
+		}
+	} else if f.presets.any() {
+		return usagef("--set, --var and --maps do not go with --engine kernel")
+	}
 	if f.pcap != "" {
 		return f.capture(cmd, p, e)
 	}

@@ -5,7 +5,9 @@ package main
 import (
 	"bytes"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -44,17 +46,17 @@ func (f *runFlags) once(cmd *cobra.Command, p *spec.Program, e engine) error {
 	if !bytes.Equal(o.data, j.packet.Data) {
 		r.DataOut = hex.EncodeToString(o.data)
 	}
-	return f.print(cmd, p, r, o)
+	return f.print(cmd, p, e, r, o)
 }
 
 // print prints the report of a single run. It goes to stderr if the data has gone to stdout.
-func (f *runFlags) print(cmd *cobra.Command, p *spec.Program, r runReport, o outcome) error {
+func (f *runFlags) print(cmd *cobra.Command, p *spec.Program, e engine, r runReport, o outcome) error {
 	w := cmd.OutOrStdout()
 	if f.dataOut == "-" {
 		w = cmd.ErrOrStderr()
 	}
 	if f.json {
-		return jsonLine(w, r)
+		return errors.Join(f.showMaps(w, e), jsonLine(w, r))
 	}
 	fmt.Fprintln(w, verdictOf(p.Type, o.r0))
 	if f.repeat > 1 {
@@ -62,6 +64,14 @@ func (f *runFlags) print(cmd *cobra.Command, p *spec.Program, r runReport, o out
 	}
 	if r.DataOut != "" && f.dataOut == "" {
 		fmt.Fprintf(w, "the program changed the data; --data-out writes it to a file\n")
+	}
+	return f.showMaps(w, e)
+}
+
+// showMaps prints the maps as the program has left them.
+func (f *runFlags) showMaps(w io.Writer, e engine) error {
+	if own, ok := e.(*ownEngine); ok {
+		return showMaps(w, own.coll, f.json)
 	}
 	return nil
 }

@@ -136,7 +136,7 @@ func showVariables(w io.Writer, c *skep.Collection, asJSON bool) error {
 			continue
 		}
 		b := make([]byte, v.Size())
-		if err := v.Get(&b); err != nil {
+		if err := v.Get(b); err != nil {
 			return err
 		}
 		text := btfprint.AppendJSON(nil, v.Type(), b)

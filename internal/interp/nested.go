@@ -211,37 +211,34 @@ func (m *Machine) TailCall(program any) error {
 	if m.Host == nil {
 		return fmt.Errorf("%w: tail calls here", ErrNotSupported)
 	}
-	c, err := m.Host.Code(program)
-	if err != nil {
+	if _, err := m.Host.Code(program, false); err != nil {
 		return err
 	}
 	m.dirty = true
 	if m.tails++; m.tails > MaxTailCalls {
 		return errors.New("too many tail calls")
 	}
-	m.tail = c
+	m.tail = program
 	return helper.ErrTailCall
 }
 
 // follow does what a helper has prepared that returned ErrTailCall. It reports whether the program has ended.
 func (m *Machine) follow() (done bool, err error) {
-	c := m.tail
+	nested := m.depth > 0
+	c, err := m.Host.Code(m.tail, nested)
 	m.tail = nil
-	if m.depth > m.floor {
-		// The program goes on in the place of the function, and ends like it.
+	if err != nil {
+		return false, err
+	}
+	if nested {
+		// In the place of the function, which ends with it; if a helper has called that, so does the run inside the helper.
 		r0, err := m.tailNested(c)
-		if err != nil {
-			return false, err
-		}
 		m.r[isa.R0] = r0
+		if err != nil || m.depth == m.floor {
+			return err == nil, err
+		}
 		m.pop()
 		return false, nil
-	}
-	if m.floor > 0 {
-		// In the place of a function that a helper has called.
-		r0, err := m.tailNested(c)
-		m.r[isa.R0] = r0
-		return true, err
 	}
 	if m.home == nil {
 		m.home = m.code

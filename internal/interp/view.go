@@ -22,8 +22,8 @@ type Host interface {
 	// Probe fills b from memory of the kernel, for loads through pointers to its structures. What is not there is
 	// zero. ok is false where programs of this type have no such pointers.
 	Probe(b []byte, addr uint64) (ok bool)
-	// Code returns the code of a program that a tail call leads to.
-	Code(program any) (*Code, error)
+	// Code returns the code of a program that a tail call leads to; with checked, that which checks every access.
+	Code(program any, checked bool) (*Code, error)
 }
 
 // view is the part of a Machine that only helpers need.
@@ -35,7 +35,7 @@ type view struct {
 	used    [2]int
 	objects []any
 	cpu     int
-	tail    *Code // where ErrTailCall leads to
+	tail    any   // the program that ErrTailCall leads to
 	tails   int   // tail calls so far
 	floor   int   // frames below those of the function that a helper has called
 	home    *Code // the program that runs begin with, while another runs

@@ -37,7 +37,10 @@ func (v *verifier) call(in *ir.Ins, row *isa.Row) (ir.Index, error) {
 // mayCall checks that the program may call a helper at all.
 func (v *verifier) mayCall(h *helper.Helper) error {
 	t := &v.opts.Type
-	if need, ok := t.MayCall(h.Name, v.attach()); !h.Kfunc && (!ok || need == progtype.CapPerfmon && v.opts.Strict) {
+	name, kernels := helper.Name(h.ID)
+	// An embedder's own, and those of translated classic programs, are for all types.
+	kernels = kernels && name == h.Name && !h.Kfunc && h.ID < helper.ClassicPayOffset
+	if need, ok := t.MayCall(h.Name, v.attach()); kernels && (!ok || need == progtype.CapPerfmon && v.opts.Strict) {
 		return v.fail(BadHelper, "programs of type %s may not call helper %s", t.Type, h.Name)
 	}
 	if h.GPL && !gplCompatible(v.p.Source.License) {

@@ -109,7 +109,7 @@ func (v *verifier) innerMap(m int32) int32 {
 
 // isConstant reports whether nothing changes a map's contents any more.
 func isConstant(m *spec.Map) bool {
-	return m.Type == spec.Array && m.Flags&mapReadOnlyProg != 0 && (m.Frozen || true)
+	return m.Type == spec.Array && m.Flags&mapReadOnlyProg != 0 && m.Frozen
 }
 
 // firstValue returns the value of an array's first element.
