@@ -70,6 +70,9 @@ type Call struct {
 	// after the call. Nil: the run cannot do so.
 	Later func(function uint64, m *bpfmap.Local, key []byte, off int) error
 
+	// Outcome receives what helpers do besides: where packets are to go. Nil: it is forgotten.
+	Outcome *Outcome
+
 	remembered *runState
 }
 

@@ -59,6 +59,9 @@ type Env struct {
 	FormatType func(typeID uint32, data []byte, flags uint64) (text string, errno int)
 	// Remote receives what infrared decoders (lirc_mode2 programs) decode.
 	Remote func(RemoteEvent)
+	// Network is the network around: interfaces, routes, neighbours, sockets. Nil: that of a new network namespace.
+	Network *Network
+
 	Sysctl *Sysctl // the parameter that a cgroup_sysctl program is asked about
 	Retval *int32  // what bpf_get_retval returns and bpf_set_retval sets; used atomically. Nil: each run has its own, 0 at first
 

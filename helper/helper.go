@@ -5,6 +5,7 @@ package helper
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/skepbpf/skep/spec"
 )
@@ -26,6 +27,9 @@ type Helper struct {
 	Objects      [MaxArgs]string // names of the structures of arguments of kind Object
 	ResultObject string          // name of the structure of a ResultObject
 	ResultSize   uint32          // bytes of a ResultFixed
+
+	// Variants are signatures that differ from Args for programs of some types.
+	Variants []Variant
 
 	Maps          []spec.MapType // types that the MapRef argument may have; nil: any
 	Callback      *Callback      // what the Function argument is called with
@@ -113,6 +117,22 @@ var ErrTailCall = errors.New("helper goes on with another program")
 
 // ErrTooManyArgs is what Check's error wraps for a helper of more than five arguments.
 var ErrTooManyArgs = errors.New("too many arguments")
+
+// Variant is what a helper takes in programs of some types.
+type Variant struct {
+	Types []spec.ProgramType
+	Args  []Arg
+}
+
+// ArgsIn returns what h takes in programs of a type.
+func (h *Helper) ArgsIn(t spec.ProgramType) []Arg {
+	for _, v := range h.Variants {
+		if slices.Contains(v.Types, t) {
+			return v.Args
+		}
+	}
+	return h.Args
+}
 
 // Check reports what is wrong with h, or nil.
 func (h *Helper) Check() error {

@@ -14,7 +14,12 @@ import (
 )
 
 // signatureTypes are program types that the kernel loads without anything to attach to, in the order they are tried.
-var signatureTypes = []spec.ProgramType{spec.SchedCLS, spec.Kprobe, spec.PerfEvent, spec.Syscall, spec.CGroupDevice, spec.CGroupSysctl, spec.LircMode2, spec.XDP, spec.CGroupSKB, spec.CGroupSockopt}
+var signatureTypes = []spec.ProgramType{spec.SchedCLS, spec.Kprobe, spec.PerfEvent, spec.Syscall, spec.CGroupDevice, spec.CGroupSysctl, spec.LircMode2, spec.XDP, spec.CGroupSKB, spec.CGroupSockopt,
+	spec.LWTXmit, spec.LWTSeg6Local, spec.SkSKB, spec.SkMsg, spec.SockOps, spec.CGroupSockAddr, spec.SkReuseport, spec.SkLookup}
+
+// signatureAttach is what programs of types that look at it are for.
+var signatureAttach = map[spec.ProgramType]spec.AttachType{spec.CGroupSockAddr: spec.AttachCGroupInet4Connect, spec.SkLookup: spec.AttachSkLookup,
+	spec.CGroupSockopt: spec.AttachCGroupSetsockopt}
 
 // typeFor returns a type of program that may call a helper.
 func typeFor(h *helper.Helper) (spec.ProgramType, bool) {
@@ -23,7 +28,7 @@ func typeFor(h *helper.Helper) (spec.ProgramType, bool) {
 	}
 	for _, typ := range signatureTypes {
 		row := progtype.Find(typ)
-		if _, ok := row.MayCall(h.Name, 0); ok && h.Sleeps == (typ == spec.Syscall) {
+		if _, ok := row.MayCall(h.Name, signatureAttach[typ]); ok && h.Sleeps == (typ == spec.Syscall) {
 			return typ, true
 		}
 	}
@@ -42,6 +47,9 @@ func signatureMaps() []spec.Map {
 		{Name: "user_ringbuf", Type: spec.UserRingBuf, MaxEntries: 4096},
 		{Name: "stack_trace", Type: spec.StackTrace, KeySize: 4, ValueSize: 64, MaxEntries: 4},
 		{Name: "cgroup_array", Type: spec.CGroupArray, KeySize: 4, ValueSize: 4, MaxEntries: 4},
+		{Name: "devmap", Type: spec.Devmap, KeySize: 4, ValueSize: 4, MaxEntries: 4},
+		{Name: "sockmap", Type: spec.Sockmap, KeySize: 4, ValueSize: 4, MaxEntries: 4},
+		{Name: "sockhash", Type: spec.Sockhash, KeySize: 4, ValueSize: 4, MaxEntries: 4},
 		{Name: "frozen", Type: spec.Array, KeySize: 4, ValueSize: 64, MaxEntries: 1, Flags: 1 << 7, Frozen: true}, // BPF_F_RDONLY_PROG
 	}
 }
@@ -90,6 +98,8 @@ func valid(h *helper.Helper, i int) (string, bool) {
 			return stack(-96)
 		}
 		return stack(-80)
+	case helper.SockCommon:
+		return r + " = r7\n", !a.Has(helper.Releases)
 	case helper.Object:
 		return r + " = r7\n", h.Objects[i] == "task_struct"
 	}
@@ -105,6 +115,13 @@ func prelude(h *helper.Helper) string {
 	}
 	for i, a := range h.Args {
 		switch {
+		case a.Kind() == helper.SockCommon:
+			typ, _ := typeFor(h)
+			off := 168 // of sk in struct __sk_buff
+			if typ == spec.CGroupSockopt {
+				off = 0
+			}
+			text += fmt.Sprintf("r7 = *(u64 *)(r6 + %d)\nif r7 == 0 goto out\n", off)
 		case a.Kind() == helper.Object && h.Objects[i] == "task_struct":
 			text += "call get_current_task_btf\nr7 = r0\n"
 		case a.Kind() == helper.DynptrRef && a.Has(helper.RingBuf) && !a.Has(helper.Fresh):
@@ -132,7 +149,11 @@ func program(h *helper.Helper, odd int, text string) (string, bool) {
 	}
 	s += "call " + h.Name + "\n"
 	if h.Result.Has(helper.Acquires) {
-		s += "if r0 == 0 goto out\nr1 = r0\nr2 = 0\ncall ringbuf_discard\n"
+		release := "ringbuf_discard"
+		if k := h.Result.Kind(); k == helper.ResultSocket || k == helper.ResultCommon {
+			release = "sk_release"
+		}
+		s += "if r0 == 0 goto out\nr1 = r0\nr2 = 0\ncall " + release + "\n"
 	}
 	for _, a := range h.Args {
 		if a.Kind() == helper.DynptrRef && a.Has(helper.RingBuf) && a.Has(helper.Fresh) {
@@ -149,7 +170,7 @@ func verdict(t *testing.T, typ spec.ProgramType, license, text string) string {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	p.Name, p.Type, p.License = "signature", typ, license
+	p.Name, p.Type, p.AttachType, p.License = "signature", typ, uint32(signatureAttach[typ]), license
 	prog, err := kernel.Load(p, signatureMaps(), &kernel.Options{HelperID: helper.ID, Log: true})
 	if err == nil {
 		prog.Close()
@@ -177,6 +198,7 @@ func TestSignatures(t *testing.T) {
 			continue
 		}
 		typ, ok := typeFor(&h)
+		h.Args = h.ArgsIn(typ)
 		text, can := program(&h, -1, "")
 		if !ok || !can {
 			t.Logf("%s is not tried", h.Name)

@@ -9,7 +9,11 @@ import (
 
 // table holds the families; each file of the package adds some.
 var table = slices.Concat(mapElements, wholeMaps, timeAndChance, currentTask, taskInCgroup, printing, texts, probes, stacks, stackIDs, perfEvents, ringBuffers, userRings,
-	dynptrs, locks, loops, timers, storages, localStorage, kptrs, perCPU, tracing, returnValue, system, remotes, sysctls, classicLoads, kfuncs())
+	dynptrs, locks, loops, timers, storages, localStorage, kptrs, perCPU, tracing, returnValue, system, remotes, sysctls, classicLoads, networking, kfuncs())
+
+// networking are the families for packets and sockets.
+var networking = slices.Concat(packetBytes, packetSizes, packetMeta, checksums, tunnels, redirects, xdpPackets, routing, packetOutput, sockets, socketMaps,
+	socketOptions, messages, synCookies, lightTunnels)
 
 // firstKfunc is the number of the first kernel function. The numbers of these are their places in the table, and
 // mean nothing outside the process.

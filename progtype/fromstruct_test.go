@@ -20,7 +20,7 @@ type request struct {
 	DataEnd uint64 `bpf:"data_end"`
 	From    address
 	Score   int32 `bpf:"points,rw"`
-	secret  uint16
+	Secret  uint16
 	Hidden  bool `bpf:",-"`
 	IfIndex [3]uint32
 }
