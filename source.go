@@ -105,11 +105,37 @@ func NewProgram(from *ebpf.ProgramSpec, opts *Options) (*Program, error) {
 }
 
 // Test runs the program on data and returns its verdict and the data as the program left it, which is the caller's.
-// Its shape is that of cilium/ebpf's method of the name.
+// Its shape is that of cilium/ebpf's method of the name. What the context says of the packet beside its bytes is
+// what they tell: its protocol, and whether it is for one or for many.
 func (prog *Program) Test(in []byte) (verdict uint32, out []byte, err error) {
-	opts := RunOptions{Data: in, DataOut: make([]byte, 0, len(in)+256)}
+	opts := RunOptions{Data: in, DataOut: make([]byte, 0, len(in)+256), Packet: prog.packetOf(in)}
 	verdict, err = prog.Run(&opts)
 	return verdict, opts.DataOut, err
+}
+
+// packetOf tells what the bytes of a packet tell: of an Ethernet frame, or, for types of programs that see packets
+// from the network header on, of IP. It is nil for programs that do not run on packets.
+func (prog *Program) packetOf(in []byte) *spec.Packet {
+	const multicast, broadcast = 2, 1 // of linux/if_packet.h
+	p := &spec.Packet{IfIndex: 1}
+	switch t := prog.Type(); {
+	case !prog.typ.Packet:
+		return nil
+	case t == spec.CGroupSKB || t == spec.LWTIn || t == spec.LWTOut || t == spec.LWTXmit:
+		if len(in) > 0 && in[0]>>4 == 4 {
+			p.Protocol = 0x0800
+		} else if len(in) > 0 && in[0]>>4 == 6 {
+			p.Protocol = 0x86dd
+		}
+	case len(in) >= 14:
+		p.Protocol, p.NetworkOffset = uint16(in[12])<<8|uint16(in[13]), 14
+		if [6]byte(in) == [6]byte{255, 255, 255, 255, 255, 255} {
+			p.PktType = broadcast
+		} else if in[0]&1 != 0 {
+			p.PktType = multicast
+		}
+	}
+	return p
 }
 
 // Benchmark runs the program on data repeat times and returns the last verdict and the mean time of a run. reset, if
