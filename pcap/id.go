@@ -3,6 +3,7 @@
 package pcap
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -184,7 +185,8 @@ func (p *parser) ipv4(t *token, q qualifiers) *cond {
 		}
 		mask = uint32(uint64(0xffffffff) << (32 - n))
 		if v&^mask != 0 {
-			p.gen.fail("%s has bits set behind the %d of the network", t.text, n)
+			network := netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, v&mask)))
+			p.gen.fail("%s has bits set behind the %d of the network: expected %s/%d", t.text, n, network, n)
 		}
 	case p.acceptKeyword("mask"):
 		m := p.peek()
@@ -247,7 +249,7 @@ func (p *parser) ipv6(t *token, q qualifiers) *cond {
 	}
 	prefix, _ := a.Prefix(int(n))
 	if prefix.Addr() != a {
-		p.gen.fail("%s has bits set behind the %d of the network", t.text, n)
+		p.gen.fail("%s has bits set behind the %d of the network: expected %s", t.text, n, prefix)
 	}
 	switch {
 	case q.typ != typeDefault && q.typ != typeHost && q.typ != typeNet:

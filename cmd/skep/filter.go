@@ -130,10 +130,15 @@ func (f *filterFlags) compile(expr string, link pcap.LinkType, source pcap.Sourc
 
 func (f *filterFlags) options(link pcap.LinkType, source pcap.Source) *pcap.Options {
 	opts := &pcap.Options{LinkType: link, SnapLen: f.snap, Source: source, NoOptimize: f.plain}
+	opts.Resolve = doNotLookUp
 	if f.resolve {
 		opts.Resolve = lookUp
 	}
 	return opts
+}
+
+func doNotLookUp(string) ([]netip.Addr, error) {
+	return nil, errors.New("this is a host name, which is looked up only with --resolve: expected an address")
 }
 
 // lookUp asks the system for the addresses of a host.

@@ -27,6 +27,11 @@ func (f *filterFlags) explain(cmd *cobra.Command, expr string) error {
 		return fmt.Errorf("%s: %w", shown(f.read), err)
 	}
 	out := bufio.NewWriter(cmd.OutOrStdout())
+	if r.Mixed() && f.link == "" {
+		if err := f.compilesForAny(expr); err != nil {
+			return err
+		}
+	}
 	explainers := map[uint16]*pcap.Explainer{}
 	for n := uint64(1); f.max == 0 || n <= f.max; n++ {
 		rec, err := r.Next()
@@ -39,15 +44,25 @@ func (f *filterFlags) explain(cmd *cobra.Command, expr string) error {
 		e := explainers[rec.LinkType]
 		if e == nil {
 			if e, err = pcap.NewExplainer(expr, f.options(pcap.LinkType(rec.LinkType), pcap.SourceFile)); err != nil {
-				return errors.Join(out.Flush(), explain(expr, err))
+				if !r.Mixed() || f.link != "" {
+					return errors.Join(out.Flush(), explain(expr, err))
+				}
+				e = nil // this one's packets do not have what is asked for
+			} else {
+				explainers[rec.LinkType] = e
 			}
-			explainers[rec.LinkType] = e
 		}
-		why := e.Explain(&rec.Packet)
-		if f.json {
-			err = jsonLine(out, packetWhy{n, why.Match, why.String()})
+		match, text := false, ""
+		if e != nil {
+			why := e.Explain(&rec.Packet)
+			match, text = why.Match, why.String()
 		} else {
-			_, err = fmt.Fprintf(out, "packet %d: %s\n%s\n", n, summary(rec), why)
+			text = fmt.Sprintf("does not match: %v\n", err)
+		}
+		if f.json {
+			err = jsonLine(out, packetWhy{n, match, text})
+		} else {
+			_, err = fmt.Fprintf(out, "packet %d: %s\n%s\n", n, summary(rec), text)
 		}
 		if err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,10 +25,19 @@ type filterRun struct {
 	out     *bufio.Writer
 	copier  *capture.Copier           // for -w, which keeps records as they are
 	writer  *capture.Writer           // for -w with -s, which cuts them
-	filters map[uint16]*filter.Filter // by link type
+	filters map[uint16]*filter.Filter // by link type; nil where the expression is not to be had
+	mixed   bool                      // the capture may have several link types
+	without []refusal                 // the link types where it is not to be had
+	notes   io.Writer
 	matched uint64
 
 	verdicts, lengths []uint32 // of a batch
+}
+
+// refusal is why an expression cannot be compiled for a link type.
+type refusal struct {
+	link pcap.LinkType
+	err  error
 }
 
 func (f *filterFlags) packets(cmd *cobra.Command, expr string) error {
@@ -40,12 +50,21 @@ func (f *filterFlags) packets(cmd *cobra.Command, expr string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", shown(f.read), err)
 	}
-	run := &filterRun{flags: f, expr: expr, out: bufio.NewWriter(cmd.OutOrStdout()), filters: map[uint16]*filter.Filter{}}
-	if _, err := run.filter(s.LinkType()); err != nil {
+	run := &filterRun{flags: f, expr: expr, out: bufio.NewWriter(cmd.OutOrStdout()), filters: map[uint16]*filter.Filter{},
+		mixed: s.Mixed() && f.link == "", notes: cmd.ErrOrStderr()}
+	if run.mixed {
+		err = f.compilesForAny(expr)
+	} else {
+		_, err = run.filter(s.LinkType())
+	}
+	if err != nil {
 		return err // before a file is made for nothing
 	}
 	var file io.WriteCloser
 	if f.write != "" {
+		if err := notOnto(in, f.write); err != nil {
+			return err
+		}
 		if file, err = create(cmd, f.write); err != nil {
 			return err
 		}
@@ -57,9 +76,55 @@ func (f *filterFlags) packets(cmd *cobra.Command, expr string) error {
 	}
 	err = run.all(s, newProgress(cmd.ErrOrStderr(), in))
 	if file != nil {
-		err = errors.Join(err, run.flush(s.LinkType()), file.Close())
+		e := run.flush(s.LinkType())
+		if closed := file.Close(); e == nil {
+			e = closed
+		}
+		if e = run.unwritten(e); e != nil && (err == nil || err.Error() != e.Error()) {
+			err = errors.Join(err, e)
+		}
 	}
+	err = errors.Join(err, run.refusals())
 	return errors.Join(run.end(), err, run.out.Flush(), run.none(err))
+}
+
+// compilesForAny returns an error if the expression can be compiled for no link type, which then is that for Ethernet.
+func (f *filterFlags) compilesForAny(expr string) error {
+	_, err := f.compile(expr, pcap.LinkTypeEthernet, pcap.SourceFile)
+	for link := pcap.LinkType(0); err != nil && link < maxLinkType; link++ {
+		if _, other := pcap.Compile(expr, f.options(link, pcap.SourceFile)); other == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// maxLinkType is above all link types that package pcap knows.
+const maxLinkType = 400
+
+// refusals notes for which link types of the capture the expression is not to be had. If that is so for all, it is an
+// error.
+func (run *filterRun) refusals() error {
+	if len(run.without) > 0 && len(run.without) == len(run.filters) {
+		return run.without[0].err
+	}
+	for _, r := range run.without {
+		why, _, _ := strings.Cut(r.err.Error(), "\n")
+		fmt.Fprintf(run.notes, "skep: no packet of link type %s matches: %s\n", r.link, why)
+	}
+	return nil
+}
+
+// unwritten is an error about the file written to, or nil for nil.
+func (run *filterRun) unwritten(err error) error {
+	if err == nil {
+		return nil
+	}
+	name := run.flags.write
+	if name == "-" {
+		name = "stdout"
+	}
+	return plainError(name, err)
 }
 
 func (run *filterRun) flush(link uint16) error {
@@ -94,9 +159,10 @@ type filterCount struct {
 	Matched uint64 `json:"matched"`
 }
 
-// filter returns the filter for a link type.
+// filter returns the filter for a link type, or nil if none of its packets match, for the expression asks for what they
+// do not have: that is no error where there are packets of other link types.
 func (run *filterRun) filter(link uint16) (*filter.Filter, error) {
-	if f := run.filters[link]; f != nil {
+	if f, ok := run.filters[link]; ok {
 		return f, nil
 	}
 	as := pcap.LinkType(link)
@@ -107,7 +173,12 @@ func (run *filterRun) filter(link uint16) (*filter.Filter, error) {
 		}
 	}
 	p, err := run.flags.compile(run.expr, as, pcap.SourceFile)
-	if err != nil {
+	switch {
+	case err != nil && run.mixed:
+		run.filters[link] = nil
+		run.without = append(run.without, refusal{as, err})
+		return nil, nil
+	case err != nil:
 		return nil, err
 	}
 	f, err := filter.New(p.Raw(), nil)
@@ -158,6 +229,8 @@ func (run *filterRun) judge(b *capture.Batch, snap uint32) error {
 		}
 	}
 	switch {
+	case f == nil:
+		return nil
 	case f.BytesOnly():
 		f.VerdictBatch(b.Packets, run.verdicts)
 	case !f.Metadata():
@@ -186,7 +259,7 @@ func (run *filterRun) keep(b *capture.Batch) error {
 	switch {
 	case run.copier != nil:
 		if _, err := run.copier.Copy(b, run.verdicts); err != nil {
-			return fmt.Errorf("%s: %w", run.flags.write, err)
+			return run.unwritten(err)
 		}
 		return nil
 	case run.flags.count:
@@ -216,7 +289,7 @@ func (run *filterRun) match(rec *capture.Record, n uint64, kept int) error {
 	switch {
 	case run.writer != nil:
 		if err := run.writer.WriteCut(rec, kept); err != nil {
-			return fmt.Errorf("%s: %w", run.flags.write, err)
+			return run.unwritten(err)
 		}
 		return nil
 	case run.flags.json:

@@ -75,6 +75,22 @@ func create(cmd *cobra.Command, name string) (io.WriteCloser, error) {
 	return f, nil
 }
 
+// notOnto refuses to write to the file that is being read: it would be empty before it is read.
+func notOnto(in any, name string) error {
+	f, ok := in.(*os.File)
+	if !ok || name == "-" {
+		return nil
+	}
+	from, err := f.Stat()
+	if err != nil || !from.Mode().IsRegular() {
+		return nil
+	}
+	if to, err := os.Stat(name); err == nil && os.SameFile(from, to) {
+		return usagef("%s is the file that is read: write to another", name)
+	}
+	return nil
+}
+
 type nopCloser struct{ io.Writer }
 
 func (nopCloser) Close() error { return nil }

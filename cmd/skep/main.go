@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -114,9 +115,25 @@ func rootCommand() *cobra.Command {
 	}
 	cobra.EnableCommandSorting = false
 	root.SetVersionTemplate("skep {{.Version}}\n")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{plainFlagError(err)} })
 	root.AddCommand(runCommand(), verifyCommand(), filterCommand(), asmCommand(), disCommand(), convertCommand(), jitCommand(), isaCommand(), progCommand(), mapCommand(), btfCommand(), conformanceCommand(), versionCommand())
 	return root
+}
+
+// goNumber is what the flag library says of numbers, in words of Go's.
+var goNumber = regexp.MustCompile(`strconv\.\w+: parsing ".*": (invalid syntax|value out of range)$`)
+
+// plainFlagError leaves that out of an error.
+func plainFlagError(err error) error {
+	text := err.Error()
+	at := goNumber.FindStringSubmatchIndex(text)
+	switch {
+	case at == nil:
+		return err
+	case text[at[2]:] == "invalid syntax":
+		return errors.New(text[:at[0]] + "expected a number, 0 or above")
+	}
+	return errors.New(text[:at[0]] + "the number is too large")
 }
 
 func unknownVerb(root *cobra.Command, name string) error {

@@ -3,9 +3,11 @@
 package main
 
 import (
+	"encoding/binary"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -31,11 +33,43 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("EXAMPLES", examples)
 			env.Setenv("OBJECTS", objects)
-			return nil
+			mixed := filepath.Join(env.WorkDir, "mixed")
+			env.Setenv("MIXED", mixed)
+			return os.WriteFile(mixed, mixedCapture(), 0o600)
 		},
 		Condition: func(name string) (bool, error) { return name == "kernel" && kernel.Available() == nil, nil },
 		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "cut": cut},
 	})
+}
+
+// mixedCapture is a pcapng file of two interfaces, Ethernet with two packets of UDP, one of them to all, and radiotap with
+// a beacon.
+func mixedCapture() []byte {
+	le := binary.LittleEndian
+	var file []byte
+	block := func(kind uint32, body string) {
+		for len(body)%4 != 0 {
+			body += "\x00"
+		}
+		length := uint32(12 + len(body))
+		file = le.AppendUint32(append(le.AppendUint32(le.AppendUint32(file, kind), length), body...), length)
+	}
+	packet := func(face byte, data string) {
+		n := string(le.AppendUint32(nil, uint32(len(data))))
+		block(6, string(face)+"\x00\x00\x00"+strings.Repeat("\x00", 8)+n+n+data)
+	}
+	const (
+		broadcast = "\xff\xff\xff\xff\xff\xff"
+		station   = "\x02\x00\x00\x00\x00\x01"
+		udp       = "\x08\x00\x45\x00\x00\x1c\x00\x00\x00\x00\x40\x11\x00\x00\x0a\x00\x00\x01\x0a\x00\x00\x02\x00\x35\x00\x35\x00\x08\x00\x00"
+	)
+	block(0x0a0d0d0a, "\x4d\x3c\x2b\x1a\x01\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff")
+	block(1, "\x01\x00\x00\x00\x00\x00\x00\x00")
+	block(1, "\x7f\x00\x00\x00\x00\x00\x00\x00")
+	packet(0, broadcast+station+udp)
+	packet(0, station+station+udp)
+	packet(1, "\x00\x00\x08\x00\x00\x00\x00\x00\x80\x00\x00\x00"+broadcast+station+station+strings.Repeat("\x00", 20))
+	return file
 }
 
 // exits runs a command and checks its exit code: exits CODE COMMAND ARGS...

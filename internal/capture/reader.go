@@ -57,5 +57,8 @@ func (r *Reader) Consumed() int64 { return r.scanner.Consumed() }
 // LinkType returns the LINKTYPE_ value of a pcap file, 0 for pcapng, where packets have their own.
 func (r *Reader) LinkType() uint16 { return r.scanner.LinkType() }
 
+// Mixed reports whether packets may be of several link types.
+func (r *Reader) Mixed() bool { return r.scanner.Mixed() }
+
 // Nanoseconds reports whether times may be finer than a microsecond.
 func (r *Reader) Nanoseconds() bool { return r.scanner.Nanoseconds() }

@@ -277,6 +277,12 @@ func (s *Scanner) Consumed() int64 { return s.source.n }
 // LinkType returns the LINKTYPE_ value of a pcap file, 0 for pcapng, where packets have their own.
 func (s *Scanner) LinkType() uint16 { return s.form.file().link }
 
+// Mixed reports whether packets may be of several link types: in pcapng each has that of its interface.
+func (s *Scanner) Mixed() bool {
+	_, ng := s.form.(*ngForm)
+	return ng
+}
+
 // Nanoseconds reports whether times may be finer than a microsecond.
 func (s *Scanner) Nanoseconds() bool { return s.form.file().nanos }
 
