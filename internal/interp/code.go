@@ -43,6 +43,7 @@ type Options struct {
 	// Lengths are bytes of the context at which a batch puts the length of each packet, for programs that look.
 	Lengths []int32
 
+	pure         bool // the code is a Go function without a machine
 	batch        bool // the code goes through a batch of packets
 	clear        int  // words of the stack that it clears for each
 	DataWritable bool

@@ -31,6 +31,7 @@ type nativeCode struct {
 	straight bool          // no loops and no local calls
 	metered  bool
 	trusted  bool
+	keep     *Code // whose maps the code refers to
 }
 
 // place is where a local call goes on.
@@ -92,7 +93,7 @@ var layout = func() *amd64.Layout {
 // guestOptions is how this package has programs compiled.
 func guestOptions(p *ir.Program, opts Options) jit.GuestOptions {
 	o := jit.GuestOptions{Layout: layout, Context: opts.Context, OpSize: int32(opSize), Frames: mem.Frames,
-		Trusted: opts.Trusted, Metered: !opts.Trusted && !opts.batch, Batch: opts.batch, Clear: opts.clear, Lengths: opts.Lengths,
+		Trusted: opts.Trusted, Pure: opts.pure, Metered: !opts.Trusted && !opts.batch, Batch: opts.batch, Clear: opts.clear, Lengths: opts.Lengths,
 		ContextSize: int32(opts.ContextSize), DataWritable: opts.DataWritable, GoCalls: true}
 	o.MapCall, o.Map = opts.mapCalls(p)
 	o.Facts = opts.Facts

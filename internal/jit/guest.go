@@ -22,6 +22,10 @@ type GuestOptions struct {
 
 	// Trusted code checks nothing: its addresses are those of the host.
 	Trusted bool
+	// Pure code, which is trusted, is a Go function of two words, R1 and R2, and needs no machine: a Leaf that
+	// returns the result and 0 or, when the scheduler wants the goroutine, anything and 1, without a way to go on. It is
+	// for programs without stack, calls and packet access that do not name R8.
+	Pure bool
 	// Metered code counts instructions. Other code pauses when the scheduler wants it to.
 	Metered bool
 	// Batch code runs the program once for each packet of a batch. It is for programs that have no loops and
@@ -122,7 +126,13 @@ func CompileGuest(p *ir.Program, o GuestOptions) (*Guest, error) {
 	}
 	g.reach = findReach(p, g.moves)
 	g.survey()
+	if o.Pure && !g.leaf {
+		return nil, fmt.Errorf("%w: pure code for a program with a stack frame, calls, packet access or R8", ErrNotSupported)
+	}
 	err := g.settle(g.write)
+	if err == nil && o.Pure && g.used[labelSave] {
+		err = fmt.Errorf("%w: pure code that leaves an instruction to others", ErrNotSupported)
+	}
 	g.out.Code, g.out.Plan = g.code.Bytes(), g.asm
 	return g.out, err
 }
@@ -217,7 +227,7 @@ func (g *guest) survey() {
 		named |= 1 << isa.R10
 		g.named = named | 1
 	}
-	g.leaf = !helpers && !loops && !g.o.Batch && g.calls.depth == 1 && g.budget == 0 && g.named>>isa.R8&1 == 0 &&
+	g.leaf = !helpers && (!loops || g.o.Pure) && !(packets && g.o.Pure) && !g.o.Batch && g.calls.depth == 1 && g.budget == 0 && g.named>>isa.R8&1 == 0 &&
 		!(g.o.Trusted && g.named>>isa.R10&1 != 0)
 	g.pin(helpers, native, packets, accesses, loops)
 }
@@ -247,6 +257,9 @@ func (g *guest) pin(helpers, native, packets, accesses, loops bool) {
 		}
 	}
 	switch {
+	case g.o.Pure:
+		g.asm.Pinned[amd64.G], g.asm.Pin[amd64.G] = true, amd64.R14 // Go's convention has it there
+		return
 	case g.o.Batch:
 		give(amd64.Packet, amd64.Length, amd64.Next, amd64.Out, amd64.End, amd64.G)
 		return

@@ -92,10 +92,17 @@ func (g *guest) start() {
 	g.out.Leaf = -1
 	if g.leaf {
 		g.out.Leaf = g.code.Len()
-		g.code.Mov(true, amd64.Machine, amd64.RAX)
+		if g.o.Pure {
+			g.code.Mov(true, g.regs[isa.R1], amd64.RAX)
+			g.code.Mov(true, g.regs[isa.R2], amd64.RBX)
+		} else {
+			g.code.Mov(true, amd64.Machine, amd64.RAX)
+		}
 	}
 	g.out.Start = g.code.Len()
-	g.asm.LoadPins()
+	if !g.o.Pure {
+		g.asm.LoadPins()
+	}
 	if g.o.Batch {
 		g.code.Jump(g.to(labelNext))
 		g.code.Align(loopAlign)
@@ -116,6 +123,7 @@ func (g *guest) start() {
 		case g.named>>r&1 == 0: // it may hold a slot
 		case g.o.Zero>>r&1 != 0:
 			g.code.MovImm(g.regs[r], 0)
+		case g.o.Pure:
 		case r == isa.R1 && g.o.Context != 0:
 			g.code.MovImm(g.regs[r], uint64(g.o.Context))
 		case r == isa.R1 || r == isa.R2:
@@ -280,7 +288,14 @@ func (g *guest) count(i, n ir.Index, stop bool) {
 }
 
 func (g *guest) yield(i ir.Index) amd64.Label {
-	g.later(g.yieldWay(i), func() { g.asm.Leave(amd64.LeaveYield, uint32(i), g.to(labelSave)) })
+	g.later(g.yieldWay(i), func() {
+		if g.o.Pure {
+			g.code.MovImm(amd64.RBX, 1)
+			g.asm.Return()
+			return
+		}
+		g.asm.Leave(amd64.LeaveYield, uint32(i), g.to(labelSave))
+	})
 	return g.yieldWay(i)
 }
 
