@@ -1,0 +1,299 @@
+// Implements predicates: expressions that are compiled, and running them.
+
+package event
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"unsafe"
+
+	"github.com/skepbpf/skep"
+	"github.com/skepbpf/skep/emit"
+	"github.com/skepbpf/skep/isa"
+)
+
+// Options says how to compile. The zero value, and nil, compile for the fastest engine there is.
+type Options struct {
+	Name string // of the program, for profiles and errors; "" is "predicate"
+
+	// Engine is how to run: EngineAuto is machine code where there is a JIT, EngineInterp the interpreter.
+	Engine skep.Engine
+	// Checked has machine code check every access. Records of Go structs are copied then. Otherwise what the compiler has
+	// written is trusted: it looks at nothing outside the record.
+	Checked bool
+	PerfMap bool // see skep.Options
+}
+
+// Predicate is a compiled expression. It is safe for concurrent use.
+type Predicate struct {
+	schema *Schema
+	root   *node
+	flat   *flat // of schemas of Go structs
+	opts   Options
+
+	match func(at unsafe.Pointer, size uint64) (r0, yield uint64) // skep.Func; nil: there is none
+	code  *emit.Func                                              // on bytes; nil if there is match
+
+	outcome struct { // as match and code, but telling what has no value
+		once  sync.Once
+		match skep.Func
+		code  *emit.Func
+		err   error
+	}
+	buffers sync.Pool // of *[]byte
+}
+
+// What the code of predicates returns, beyond an Outcome.
+const leftToGo = 3
+
+// Compile compiles an expression for records of a schema. The error is an *Error if the expression is at fault.
+func Compile(s *Schema, e Expr, opts *Options) (*Predicate, error) {
+	if err := s.Check(); err != nil {
+		return nil, err
+	}
+	root, err := bind(s, e)
+	if err != nil {
+		return nil, err
+	}
+	p := &Predicate{schema: s, root: root}
+	if opts != nil {
+		p.opts = *opts
+	}
+	if p.opts.Name == "" {
+		p.opts.Name = "predicate"
+	}
+	if s.host {
+		p.flat = newFlat(s, root)
+	}
+	var match skep.Func
+	match, p.code, err = p.compile(false)
+	p.match = match
+	return p, err
+}
+
+// layout is the schema of the records that code on bytes gets.
+func (p *Predicate) layout() *Schema {
+	if p.flat != nil {
+		return p.flat.schema
+	}
+	return p.schema
+}
+
+// compile compiles the expression: to a Go function, or else to code on bytes. If tell is false, what has no value is
+// false.
+func (p *Predicate) compile(tell bool) (skep.Func, *emit.Func, error) {
+	native := p.opts.Engine != skep.EngineInterp
+	opts := skep.Options{Engine: p.opts.Engine, PerfMap: p.opts.PerfMap}
+	if native && !p.opts.Checked && (!p.schema.host || hostLayout) {
+		c, err := p.write(p.schema, tell)
+		if err != nil {
+			return nil, nil, err
+		}
+		opts.UnsafeTrust = true
+		f, err := c.Func(&opts)
+		if err != nil {
+			return nil, nil, err
+		}
+		pure, err := f.Pointer()
+		if err == nil || !errors.Is(err, skep.ErrNotSupported) {
+			return pure, nil, err
+		}
+	}
+	c, err := p.write(p.layout(), tell)
+	if err != nil {
+		return nil, nil, err
+	}
+	opts.UnsafeTrust = false
+	f, err := c.Func(&opts)
+	return nil, f, err
+}
+
+// write writes the code for records of a schema.
+func (p *Predicate) write(s *Schema, tell bool) (*emit.Code, error) {
+	c := emit.New(p.opts.Name)
+	g := newGen(c, s)
+	t, f := c.Label(), c.Label()
+	e := f
+	if tell {
+		e = c.Label()
+	}
+	if !s.host && s.Size > 0 {
+		g.ifConst(emit.Lt, isa.R2, uint64(s.Size), e)
+	}
+	g.cond(p.root, ways{t, f, e, t})
+	for _, end := range []struct {
+		l  emit.Label
+		r0 int32
+	}{{t, int32(True)}, {f, int32(False)}, {e, int32(NoValue)}, {g.punt, leftToGo}} {
+		if end.l == e && end.r0 == int32(NoValue) && !tell {
+			continue
+		}
+		c.Bind(end.l)
+		c.Return(end.r0)
+	}
+	if g.err != nil {
+		return nil, g.err
+	}
+	return c, nil
+}
+
+// Schema returns the schema that the predicate was compiled for.
+func (p *Predicate) Schema() *Schema { return p.schema }
+
+// Engine returns the engine that runs the predicate, and why it is that one.
+func (p *Predicate) Engine() (skep.Engine, string) {
+	if p.match != nil {
+		return skep.EngineJIT, "machine code that reads records in place"
+	}
+	return p.code.Program().Engine()
+}
+
+// Match reports whether the predicate holds of a record that is bytes; what has no value does not. It does not
+// allocate.
+func (p *Predicate) Match(rec []byte) bool {
+	if p.match != nil && !p.schema.host {
+		r0, yield := p.match(unsafe.Pointer(unsafe.SliceData(rec)), uint64(len(rec)))
+		if yield == 0 && r0 != leftToGo {
+			return r0 == uint64(True)
+		}
+	}
+	return p.slowly(rec) == True
+}
+
+// slowly is for what machine code does not do.
+func (p *Predicate) slowly(rec []byte) Outcome {
+	if p.schema.host {
+		return NoValue // records are no bytes
+	}
+	if p.code == nil {
+		return evaluate(p.schema, p.root, rec)
+	}
+	return p.run(p.code, rec)
+}
+
+// run runs code on bytes.
+func (p *Predicate) run(code *emit.Func, rec []byte) Outcome {
+	r0, err := code.Run(rec)
+	if err != nil || r0 == leftToGo { // a record too large for guest memory, or too long
+		return evaluate(p.layout(), p.root, rec)
+	}
+	return Outcome(r0)
+}
+
+// Eval is Match that tells what has no value.
+func (p *Predicate) Eval(rec []byte) Outcome {
+	match, code := p.telling()
+	if p.schema.host {
+		return NoValue
+	}
+	if match != nil {
+		if r0, yield := match(unsafe.Pointer(unsafe.SliceData(rec)), uint64(len(rec))); yield == 0 && r0 != leftToGo {
+			return Outcome(r0)
+		}
+	}
+	if code == nil {
+		return evaluate(p.schema, p.root, rec)
+	}
+	return p.run(code, rec)
+}
+
+// telling returns the code that tells what has no value. If it is too large, records are evaluated in Go.
+func (p *Predicate) telling() (skep.Func, *emit.Func) {
+	o := &p.outcome
+	o.once.Do(func() {
+		if !p.root.fails && p.schema.host {
+			o.match, o.code = p.match, p.code
+			return
+		}
+		o.match, o.code, o.err = p.compile(true)
+	})
+	return o.match, o.code
+}
+
+// structOutcome evaluates a record that is a Go struct by code on bytes, or in Go.
+func (p *Predicate) structOutcome(code *emit.Func, at unsafe.Pointer) Outcome {
+	b, _ := p.buffers.Get().(*[]byte)
+	if b == nil {
+		b = new([]byte)
+	}
+	*b = p.flat.record((*b)[:0], at)
+	var out Outcome
+	if code != nil {
+		out = p.run(code, *b)
+	} else {
+		out = evaluate(p.flat.schema, p.root, *b)
+	}
+	p.buffers.Put(b)
+	return out
+}
+
+// Func is a predicate of Go structs of type T. It is safe for concurrent use.
+type Func[T any] struct{ *Predicate }
+
+// CompileFor compiles an expression for records that are Go structs of type T; see StructSchema.
+func CompileFor[T any](e Expr, opts *Options) (*Func[T], error) {
+	s, err := SchemaFor[T]()
+	if err != nil {
+		return nil, err
+	}
+	p, err := Compile(s, e, opts)
+	if err != nil {
+		return nil, err
+	}
+	return &Func[T]{p}, nil
+}
+
+// Typed returns a predicate of a schema of Go structs as one of structs of type T, which must be that struct.
+func Typed[T any](p *Predicate) (*Func[T], error) {
+	if t := typeOf[T](); p.schema.typ == nil || p.schema.typ.t != t {
+		return nil, fmt.Errorf("a predicate of records of %s, not of %s", p.schema.Name, t)
+	}
+	return &Func[T]{p}, nil
+}
+
+// Match reports whether the predicate holds of a record; what has no value does not, nor does nil. It does not
+// allocate, and keeps no reference to the record.
+func (f *Func[T]) Match(r *T) bool {
+	if r == nil {
+		return false
+	}
+	at := noescape(unsafe.Pointer(r))
+	if f.match != nil {
+		r0, yield := f.match(at, 0)
+		if yield == 0 && r0 != leftToGo {
+			runtime.KeepAlive(r)
+			return r0 == uint64(True)
+		}
+	}
+	out := f.structOutcome(f.code, at)
+	runtime.KeepAlive(r)
+	return out == True
+}
+
+// Eval is Match that tells what has no value.
+func (f *Func[T]) Eval(r *T) Outcome {
+	if r == nil {
+		return NoValue
+	}
+	match, code := f.telling()
+	at := noescape(unsafe.Pointer(r))
+	if match != nil {
+		if r0, yield := match(at, 0); yield == 0 && r0 != leftToGo {
+			runtime.KeepAlive(r)
+			return Outcome(r0)
+		}
+	}
+	out := f.structOutcome(code, at)
+	runtime.KeepAlive(r)
+	return out
+}
+
+// noescape hides from the compiler that a pointer goes somewhere: nothing keeps it.
+//
+//go:nosplit
+func noescape(p unsafe.Pointer) unsafe.Pointer {
+	x := uintptr(p)
+	return *(*unsafe.Pointer)(unsafe.Pointer(&x))
+}
