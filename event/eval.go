@@ -96,7 +96,18 @@ func (e *evaluator) value(n *node) (value, bool) {
 	case opConst:
 		return n.val, true
 	case opField:
-		return e.field(&e.s.Fields[n.field])
+		f := &e.s.Fields[n.field]
+		if n.raw {
+			text, ok := e.rawText(f, e.rec[f.Offset:f.Offset+f.bytes()])
+			if n.trim {
+				if len(text) == 0 {
+					return value{}, false
+				}
+				text = text[:len(text)-1]
+			}
+			return value{kind: f.Kind, s: string(text)}, ok
+		}
+		return e.field(f)
 	}
 	if n.kind == Bool && (n.op == opNot || n.op == opAnd || n.op == opOr || n.op == opIf || n.op == opHas) {
 		v := e.truth(n)
@@ -207,6 +218,17 @@ func (e *evaluator) field(f *Field) (value, bool) {
 
 // text returns the bytes of a text, and whether they are inside the record.
 func (e *evaluator) text(f *Field, at []byte) ([]byte, bool) {
+	at, ok := e.rawText(f, at)
+	if f.Form != InPlace && f.Form != Span {
+		if end := bytes.IndexByte(at, 0); end >= 0 {
+			at = at[:end]
+		}
+	}
+	return at, ok
+}
+
+// rawText is text with what follows a NUL.
+func (e *evaluator) rawText(f *Field, at []byte) ([]byte, bool) {
 	off, size := 0, 0
 	switch f.Form {
 	case InPlace, CString:
@@ -223,11 +245,6 @@ func (e *evaluator) text(f *Field, at []byte) ([]byte, bool) {
 			return nil, false
 		}
 		at = e.rec[off : off+size]
-	}
-	if f.Form != InPlace && f.Form != Span {
-		if end := bytes.IndexByte(at, 0); end >= 0 {
-			at = at[:end]
-		}
 	}
 	return at, true
 }

@@ -50,6 +50,8 @@ type node struct {
 	val   value
 	text  string // pattern
 	glob  bool   // of an automaton: the pattern is a glob
+	raw   bool   // of a field that is a text: all its bytes count, also behind a NUL
+	trim  bool   // of one that is raw: but for the last
 	list  []value
 	nets  []netip.Prefix
 
@@ -262,9 +264,6 @@ func InNet(e Expr, nets ...netip.Prefix) Expr {
 func AnyBit(e Expr, mask uint64) Expr {
 	return Compare(NotEqual, Calc(BitAnd, e, UintValue(mask)), UintValue(0))
 }
-
-// exact returns the number as an int64 or uint64 and whether it is negative.
-func (v *value) negative() bool { return v.kind != Uint && v.i < 0 }
 
 func (v *value) String() string {
 	switch v.kind {

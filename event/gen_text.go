@@ -43,7 +43,20 @@ func (g *gen) textOf(n *node, e emit.Label) text {
 		g.err = fail(n, "a text that is neither a field nor a constant")
 		return text{at: g.alloc(), fixed: true}
 	}
-	return g.text(&g.s.Fields[n.field], e)
+	t := g.text(&g.s.Fields[n.field], e)
+	if n.raw {
+		t.nul = false
+	}
+	if n.trim {
+		if t.fixed {
+			t.room--
+			return t
+		}
+		g.ifConst(emit.Eq, t.size, 0, e)
+		t.size = g.take(t.size)
+		g.op(isa.Add64Imm, t.size, 0, 0, -1)
+	}
+	return t
 }
 
 // text returns where a field's text is; it goes to e if that is outside the record.

@@ -96,7 +96,7 @@ func randomTime(r *rand.Rand) time.Time {
 	case 0:
 		return time.Now() // with a monotonic clock
 	case 1:
-		return time.Unix(int64(r.IntN(1<<31)), int64(r.IntN(1e9)))
+		return time.Unix(r.Int64N(1<<31), int64(r.IntN(1e9)))
 	}
 	return pick(r, someTimes)
 }

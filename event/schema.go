@@ -76,8 +76,10 @@ type Schema struct {
 	Fields []Field
 	Size   int // bytes that every record has at least: those of the fixed part
 
-	host bool // records are Go values in this process; else they are bytes
-	typ  *structType
+	kernel bool              // numbers compare in the size of their field, as in the kernel's filters
+	others map[string]string // names of fields that cannot be used, and why
+	host   bool              // records are Go values in this process; else they are bytes
+	typ    *structType
 }
 
 // Field returns the field with a name, or nil.

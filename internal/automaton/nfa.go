@@ -55,14 +55,6 @@ func (n *nfa) loop(body func(next int) int, next int) int {
 	return s
 }
 
-// text matches bytes as they are.
-func (n *nfa) text(b []byte, next int) int {
-	for i := len(b) - 1; i >= 0; i-- {
-		next = n.bytes(b[i], b[i], next)
-	}
-	return next
-}
-
 // runes matches a character of ranges, in pairs of bounds, in UTF-8.
 func (n *nfa) runes(ranges []rune, next int) int {
 	out := -1
