@@ -41,7 +41,6 @@ seccomp/internal/gensyscalls:
 internal/jit/cabi:
 internal/interp:      bpfmap internal/jit internal/jit/amd64 internal/execmem internal/ir internal/mem helper spec isa
 .:                    bpfmap elf internal/verify internal/ir internal/mem internal/interp helper progtype spec isa github.com/cilium/ebpf
-.:                    bpfmap internal/ir internal/mem internal/interp helper progtype spec isa
 internal/automaton:
 emit:                 . bpfmap spec isa
 event:                . emit internal/automaton bpfmap spec isa
