@@ -152,10 +152,11 @@ func (prog *Program) load(p *spec.Program) error {
 		entry |= 1 << isa.R2
 	}
 	opts := interp.Options{
-		Entry:        entry,
-		World:        prog.world.w,
-		Helper:       func(id int32) *helper.Helper { return helpers[id] },
-		Loose:        prog.opts.ZeroUninitialized,
+		Entry:  entry,
+		World:  prog.world.w,
+		Helper: func(id int32) *helper.Helper { return helpers[id] },
+		// What a proved program may find unwritten it is allowed to read.
+		Loose:        prog.opts.ZeroUninitialized || prog.proof != nil,
 		DataWritable: prog.dataWritable(),
 	}
 	if !prog.plain() {
