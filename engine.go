@@ -53,6 +53,7 @@ func (prog *Program) compileNative(opts interp.Options) (why string, err error) 
 		if err = prog.trustable(); err == nil {
 			if resolved, err = prog.resolve(true); err == nil {
 				prog.code, err = interp.Compile(resolved, trusted)
+				prog.compiled = compiled{resolved, trusted}
 			}
 		}
 		if err == nil {
@@ -71,6 +72,7 @@ func (prog *Program) compileNative(opts interp.Options) (why string, err error) 
 	resolved, err := prog.resolve(false)
 	if err == nil {
 		prog.code, err = interp.Compile(resolved, opts)
+		prog.compiled = compiled{resolved, opts}
 	}
 	return why, err
 }

@@ -28,8 +28,9 @@ type Program struct {
 
 	world *world // its maps and those of programs loaded with it
 
-	build interp.Options // what it was compiled with, but for what depends on trust
-	twin  struct {       // see checked
+	compiled compiled
+	build    interp.Options // what it was compiled with, but for what depends on trust
+	twin     struct {       // see checked
 		once sync.Once
 		prog *Program
 		err  error

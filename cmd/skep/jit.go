@@ -9,21 +9,20 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/skepbpf/skep"
 	"github.com/skepbpf/skep/asm"
 	"github.com/skepbpf/skep/helper"
-	"github.com/skepbpf/skep/internal/interp"
 	"github.com/skepbpf/skep/internal/ir"
 	"github.com/skepbpf/skep/internal/jit"
-	"github.com/skepbpf/skep/internal/mem"
 	"github.com/skepbpf/skep/isa"
-	"github.com/skepbpf/skep/progtype"
 	"github.com/skepbpf/skep/spec"
 )
 
 // jitFlags are the flags of jit.
 type jitFlags struct {
 	program, arch, abi, raw string
-	json                    bool
+	progType                string
+	json, unverified        bool
 }
 
 func jitCommand() *cobra.Command {
@@ -56,6 +55,8 @@ Bytecode as a PROG, eight bytes an instruction, is recognised here without a fla
 	fl.StringVar(&f.abi, "abi", "c", "`convention`: c, a function that C can call; go, the sandboxed code that --engine jit runs")
 	fl.StringVar(&f.raw, "raw", "", "write the code's bytes to this `file`, - for stdout, and no listing; distances of calls are zero")
 	fl.StringVar(&f.program, "program", "", "`name` of the program, if the file has several")
+	fl.StringVar(&f.progType, "type", "", "with --abi go: program `type`, such as socket_filter, xdp")
+	fl.BoolVar(&f.unverified, "unverified", false, "with --abi go: do not prove the program safe; its code checks every access")
 	fl.BoolVar(&f.json, "json", false, "print a JSON object a machine instruction")
 	choices(cmd, "arch", "amd64", "arm64")
 	choices(cmd, "abi", "go", "c")
@@ -80,9 +81,16 @@ func (f *jitFlags) execute(cmd *cobra.Command, file string) error {
 	if err != nil {
 		return err
 	}
-	l, err := compile(p, f.abi == "go")
+	compile := standAlone
+	if f.abi == "go" {
+		if err := s.setType(p, f.progType, spec.Unspec); err != nil {
+			return err
+		}
+		compile = func(p *spec.Program) (*jitListing, error) { return asRun(p, &s.spec, f.unverified) }
+	}
+	l, err := compile(p)
 	if err != nil {
-		return no(fmt.Errorf("%s: %w", s.file, err))
+		return no(fmt.Errorf("%s: %w", s.file, describe(err, p)))
 	}
 	switch {
 	case f.raw != "":
@@ -111,19 +119,87 @@ func (f *jitFlags) check() error {
 // firstUnknownHelper is the number of the first helper that has but a name.
 const firstUnknownHelper = 0x20000
 
-// compile compiles a program, whose helpers may have any name: sandboxed, as Skep itself runs it, or as a
-// function in the C convention.
-func compile(p *spec.Program, sandboxed bool) (*jitListing, error) {
-	if len(p.Maps) > 0 {
-		return nil, fmt.Errorf("instruction %d refers to map %q, and this version of skep has no maps", p.Maps[0].Insn, p.Maps[0].Map)
+// standAlone compiles a program, whose helpers may have any name, to a function in the C convention. What it refers to
+// has no address yet.
+func standAlone(p *spec.Program) (*jitListing, error) {
+	numbered, names, err := numberCalls(p)
+	if err != nil {
+		return nil, err
 	}
+	decoded, err := ir.Decode(numbered, ir.Options{})
+	if err == nil {
+		decoded, err = decoded.Resolve(func(ir.Index, *isa.Row) (uint64, error) { return 0, nil })
+	}
+	if err != nil {
+		return nil, err
+	}
+	l, err := newListing(p, decoded, names)
+	if err != nil {
+		return nil, err
+	}
+	l.native, err = jit.Compile(decoded)
+	return l, err
+}
+
+// asRun returns the code that Skep runs a program by.
+func asRun(p *spec.Program, c *spec.Collection, unverified bool) (*jitListing, error) {
+	numbered, names, err := numberCalls(p)
+	if err != nil {
+		return nil, err
+	}
+	opts := skep.Options{Unverified: unverified, Engine: skep.EngineJIT}
+	for id, name := range names {
+		opts.Helpers = append(opts.Helpers, helper.Helper{ID: id, Name: name, Args: make([]helper.Arg, helper.MaxArgs), Func: unknownHelper})
+	}
+	own := *c
+	own.Programs = []spec.Program{*numbered}
+	coll, err := skep.NewCollectionWithOptions(&own, &skep.CollectionOptions{Programs: opts, DefaultEntries: defaultEntries})
+	if err != nil {
+		return nil, err
+	}
+	code, err := coll.Programs[p.Name].NativeCode()
+	if err != nil {
+		return nil, err
+	}
+	decoded, err := ir.Decode(numbered, ir.Options{})
+	if err != nil {
+		return nil, err
+	}
+	l, err := newListing(p, decoded, names)
+	if err != nil {
+		return nil, err
+	}
+	l.inside, l.sandboxed = true, code.Checked
+	l.native = &jit.Native{Code: code.Code, Insns: code.Offsets}
+	for _, f := range code.Funcs {
+		l.native.Funcs = append(l.native.Funcs, jit.NativeFunc{Start: f.Start, Body: f.Body, Tail: f.Tail, End: f.End})
+	}
+	return l, nil
+}
+
+func unknownHelper(*helper.Call, uint64, uint64, uint64, uint64, uint64) (uint64, error) {
+	return 0, skep.ErrNotSupported
+}
+
+func newListing(p *spec.Program, decoded *ir.Program, names map[int32]string) (*jitListing, error) {
+	text, err := numberedLines(p, asm.Assign)
+	return &jitListing{program: p, decoded: decoded, names: names, text: text}, err
+}
+
+// numberCalls gives calls by name numbers, also those of helpers that there are not; names has these.
+func numberCalls(p *spec.Program) (out *spec.Program, names map[int32]string, err error) {
 	numbered := *p
 	numbered.Insns = slices.Clone(p.Insns)
-	names := map[int32]string{}
+	numbered.Calls = nil
+	names = map[int32]string{}
 	ids := map[string]int32{}
 	for _, c := range p.Calls {
 		if c.Insn < 0 || c.Insn >= len(p.Insns) {
-			return nil, fmt.Errorf("call of %q at instruction %d, which is outside the program", c.Helper, c.Insn)
+			return nil, nil, fmt.Errorf("call of %q at instruction %d, which is outside the program", c.Helper, c.Insn)
+		}
+		if row, err := isa.Linux.Lookup(p.Insns, c.Insn); err == nil && row.Op == isa.CallKfunc {
+			numbered.Calls = append(numbered.Calls, c)
+			continue
 		}
 		id, ok := helper.ID(c.Helper)
 		if !ok {
@@ -134,36 +210,5 @@ func compile(p *spec.Program, sandboxed bool) (*jitListing, error) {
 		}
 		numbered.Insns[c.Insn].Imm = id
 	}
-	decoded, err := ir.Decode(&numbered, ir.Options{})
-	if err != nil {
-		return nil, err
-	}
-	text, err := numberedLines(p, asm.Assign)
-	if err != nil {
-		return nil, err
-	}
-	l := &jitListing{program: p, decoded: decoded, sandboxed: sandboxed, names: names, text: text}
-	if !sandboxed {
-		l.native, err = jit.Compile(decoded)
-		return l, err
-	}
-	code, err := interp.MachineCode(decoded, machineOptions(p.Type))
-	if err != nil {
-		return nil, err
-	}
-	l.native = code.Native()
-	return l, nil
-}
-
-// machineOptions is how skep.Load has a program of some type compiled.
-func machineOptions(t spec.ProgramType) interp.Options {
-	typ := progtype.Find(t)
-	opts := interp.Options{DataWritable: t == spec.Unspec || typ.Rewrite}
-	if t != spec.Unspec {
-		opts.Context = mem.Context
-	}
-	if typ.Context != nil {
-		opts.ContextSize = typ.Context.Size
-	}
-	return opts
+	return &numbered, names, nil
 }

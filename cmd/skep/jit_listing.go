@@ -23,7 +23,8 @@ type jitListing struct {
 	program   *spec.Program
 	decoded   *ir.Program
 	native    *jit.Native
-	sandboxed bool
+	inside    bool             // the code runs inside Skep, not by itself
+	sandboxed bool             // and checks accesses
 	names     map[int32]string // of helpers that have no number of their own
 	text      map[int]string   // of BPF instructions, by slot
 }
@@ -51,7 +52,7 @@ func (l *jitListing) parts(n int) []codePart {
 		out = append(out, codePart{fmt.Sprintf("%4d: %s", slot, l.text[slot]), slot, l.native.Insns[i], end})
 	}
 	tail := "epilogue"
-	if l.sandboxed {
+	if l.inside {
 		tail = "ways out"
 	}
 	if code.End > code.Tail {
@@ -158,9 +159,12 @@ func registerMap(registers [isa.NumRegisters]amd64.Reg) string {
 
 // print prints the listing for people.
 func (l *jitListing) print(w io.Writer) error {
-	if l.sandboxed {
+	switch {
+	case l.sandboxed:
 		fmt.Fprintf(w, "; x86-64, sandboxed; %s\n", registerMap(amd64.SandboxMap))
-	} else {
+	case l.inside:
+		fmt.Fprintf(w, "; x86-64, verified, without checks; %s\n", registerMap(amd64.Map))
+	default:
 		fmt.Fprintf(w, "; x86-64, C convention; %s\n", registerMap(amd64.Map))
 	}
 	var rows [][]string

@@ -97,7 +97,7 @@ func guestOptions(p *ir.Program, opts Options) jit.GuestOptions {
 		ContextSize: int32(opts.ContextSize), DataWritable: opts.DataWritable, GoCalls: true}
 	o.MapCall, o.Map = opts.mapCalls(p)
 	o.Facts = opts.Facts
-	if opts.Loose {
+	if opts.Loose && opts.Facts == nil {
 		o.Zero = zeroed(p, opts.Entry)
 		o.Tidy = true
 	}
@@ -113,7 +113,7 @@ func guestOptions(p *ir.Program, opts Options) jit.GuestOptions {
 			return h != nil && h.ChangesPacket
 		}
 	}
-	if slices.ContainsFunc(p.Ins, func(in ir.Ins) bool { return in.Op == isa.Call || in.Op == isa.CallReg }) {
+	if opts.Facts == nil && slices.ContainsFunc(p.Ins, func(in ir.Ins) bool { return in.Op == isa.Call || in.Op == isa.CallReg }) {
 		o.Zero |= argRegs &^ opts.Entry // helpers see all of these
 	}
 	return o
