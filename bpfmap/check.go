@@ -70,11 +70,11 @@ func init() {
 		spec.PerCPUHash:     {newHash, flagsHash &^ flagNoCommonLRU &^ flagNUMANode, 0, anySize, anyValue, true, checkHash},
 		spec.LRUHash:        {newHash, flagsHash, 0, anySize, anyValue, true, checkHash},
 		spec.LRUPerCPUHash:  {newHash, flagsHash &^ flagNUMANode, 0, anySize, anyValue, true, checkHash},
-		spec.ProgArray:      {newProgArray, flagNUMANode | flagsAccess, 0, 4, fdValue, true, nil},
-		spec.ArrayOfMaps:    {newArrayOfMaps, flagNUMANode | flagsAccess, 0, 4, fdValue, true, checkOuter},
+		spec.ProgArray:      {newProgArray, flagNUMANode | flagRdonly | flagWronly, 0, 4, fdValue, true, nil},
+		spec.ArrayOfMaps:    {newArrayOfMaps, flagNUMANode | flagRdonly | flagWronly, 0, 4, fdValue, true, checkOuter},
 		spec.HashOfMaps:     {newHashOfMaps, flagsHash &^ flagNoCommonLRU, 0, anySize, fdValue, true, checkOuter},
-		spec.PerfEventArray: {newEventArray, flagNUMANode | flagsAccess | flagPreserveElems, 0, 4, fdValue, true, nil},
-		spec.CGroupArray:    {newCGroupArray, flagNUMANode | flagsAccess, 0, 4, fdValue, true, nil},
+		spec.PerfEventArray: {newEventArray, flagNUMANode | flagRdonly | flagWronly | flagPreserveElems, 0, 4, fdValue, true, nil},
+		spec.CGroupArray:    {newCGroupArray, flagNUMANode | flagRdonly | flagWronly, 0, 4, fdValue, true, nil},
 		spec.RingBuf:        {newRingBuf, flagNUMANode, 0, 0, noValue, true, checkRing},
 		spec.UserRingBuf:    {newUserRingBuf, flagNUMANode, 0, 0, noValue, true, checkRing},
 		spec.Queue:          {newQueue, flagNUMANode | flagsAccess, 0, 0, anyValue, true, checkQueue},
@@ -101,10 +101,6 @@ func checkDefinition(def *spec.Map) error {
 	if !ok {
 		return fmt.Errorf("maps of type %s are not supported: %w", def.Type, EINVAL)
 	}
-	sizes := "a size above 0"
-	if r.values[0] != anySize {
-		sizes = fmt.Sprint(r.values)
-	}
 	switch f := def.Flags; {
 	case f&^r.flags != 0:
 		return fmt.Errorf("the flags %#x are not allowed for type %s: %w", f&^r.flags, def.Type, EINVAL)
@@ -117,9 +113,9 @@ func checkDefinition(def *spec.Map) error {
 	case !r.entries && def.MaxEntries != 0:
 		return fmt.Errorf("max_entries is %d and must be 0 for type %s: %w", def.MaxEntries, def.Type, EINVAL)
 	case !sizeIn([]int{r.key}, def.KeySize):
-		return fmt.Errorf("the key size %d is wrong for type %s, which wants %d (-1: any above 0): %w", def.KeySize, def.Type, r.key, EINVAL)
+		return fmt.Errorf("the key size %d is wrong for type %s, which wants %s: %w", def.KeySize, def.Type, sizesText([]int{r.key}), EINVAL)
 	case !sizeIn(r.values, def.ValueSize):
-		return fmt.Errorf("the value size %d is wrong for type %s, which wants %s: %w", def.ValueSize, def.Type, sizes, EINVAL)
+		return fmt.Errorf("the value size %d is wrong for type %s, which wants %s: %w", def.ValueSize, def.Type, sizesText(r.values), EINVAL)
 	}
 	if r.check != nil {
 		if e, why := r.check(def); e != 0 {
@@ -127,6 +123,16 @@ func checkDefinition(def *spec.Map) error {
 		}
 	}
 	return nil
+}
+
+func sizesText(allowed []int) string {
+	switch {
+	case allowed[0] == anySize:
+		return "one above 0"
+	case len(allowed) == 1:
+		return fmt.Sprint(allowed[0])
+	}
+	return fmt.Sprintf("%d or %d", allowed[0], allowed[1])
 }
 
 func sizeIn(allowed []int, size uint32) bool {
@@ -184,6 +190,11 @@ func checkOuter(def *spec.Map) (Errno, string) {
 		return EINVAL, "maps in maps in maps are not allowed"
 	case in.Type == spec.ProgArray:
 		return ENOTSUPP, "a map cannot hold a prog_array"
+	}
+	if def.Type == spec.HashOfMaps {
+		if e, why := checkHash(def); e != 0 {
+			return e, why
+		}
 	}
 	if err := checkDefinition(in); err != nil {
 		return EINVAL, "inner map: " + err.Error()

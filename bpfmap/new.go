@@ -63,8 +63,13 @@ func complete(def *spec.Map, cpus int) *spec.Map {
 			out.ValueSize = 4
 		}
 	}
-	if def.Type == spec.PerfEventArray && def.KeySize == 0 && def.ValueSize == 0 {
-		out.KeySize, out.ValueSize = 4, 4
+	if def.Type == spec.PerfEventArray {
+		if def.KeySize == 0 {
+			out.KeySize = 4
+		}
+		if def.ValueSize == 0 {
+			out.ValueSize = 4
+		}
 	}
 	return &out
 }
