@@ -53,7 +53,7 @@ var errnoTable = map[Errno]errnoRow{
 	ENODEV:     {"ENODEV", "no such device", []error{syscall.ENODEV}},
 	EINVAL:     {"EINVAL", "invalid argument", []error{syscall.EINVAL}},
 	ENOSPC:     {"ENOSPC", "no space left", []error{syscall.ENOSPC}},
-	ENODATA:    {"ENODATA", "no data available", []error{syscall.ENODATA}},
+	ENODATA:    {"ENODATA", "no data available", nil},
 	EOVERFLOW:  {"EOVERFLOW", "value too large", []error{syscall.EOVERFLOW}},
 	EOPNOTSUPP: {"EOPNOTSUPP", "operation not supported", []error{syscall.EOPNOTSUPP, errors.ErrUnsupported}},
 	ENOTSUPP:   {"ENOTSUPP", "operation not supported by this type of map", []error{ebpf.ErrNotSupported, errors.ErrUnsupported}},

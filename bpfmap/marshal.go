@@ -127,6 +127,11 @@ func unmarshal(v any, b []byte) error {
 		copy(own, b)
 		return nil
 	}
+	if binary.Size(v) >= 0 {
+		if field := unexported(reflect.TypeOf(v)); field != "" {
+			return fmt.Errorf("%T: the field %s is not exported, nothing can be stored there", v, field)
+		}
+	}
 	n, err := binary.Decode(bytes.Clone(b), binary.LittleEndian, v)
 	switch {
 	case err != nil && binary.Size(v) > len(b):
@@ -180,6 +185,26 @@ func isPlain(t reflect.Type) bool {
 		return end == t.Size()
 	}
 	return false
+}
+
+// unexported returns the name of a field in t that cannot be stored to, "" if there is none. t must be a type of
+// fixed size, or a pointer to or slice of one.
+func unexported(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Array:
+		return unexported(t.Elem())
+	case reflect.Struct:
+		for i := range t.NumField() {
+			f := t.Field(i)
+			if !f.IsExported() && f.Name != "_" {
+				return f.Name
+			}
+			if name := unexported(f.Type); name != "" {
+				return f.Name + "." + name
+			}
+		}
+	}
+	return ""
 }
 
 // ownMemory returns the memory that a pointer or slice refers to, if its bytes are those of the values, else

@@ -151,9 +151,9 @@ func (m *memory) storeValue(off int, data []byte, f *fields) {
 	}
 }
 
-// lockValue takes the bpf_spin_lock of the value at off, as a program would.
+// lockValue takes the bpf_spin_lock of the value at off, as a program would: it holds 1 then, in little endian.
 func (m *memory) lockValue(off int, f *fields) {
-	for n := 0; !atomic.CompareAndSwapUint32(m.half(off+f.spinLock), 0, lockedWord); n++ {
+	for n := 0; !atomic.CompareAndSwapUint32(m.half(off+f.spinLock), 0, littleHalf(1)); n++ {
 		pause(n)
 	}
 }
@@ -161,9 +161,6 @@ func (m *memory) lockValue(off int, f *fields) {
 func (m *memory) unlockValue(off int, f *fields) {
 	storeHalf(m.half(off+f.spinLock), 0)
 }
-
-// lockedWord is what a taken bpf_spin_lock holds: 1 as programs see it, in little endian.
-var lockedWord = littleHalf(1)
 
 // littleHalf is a number as its little-endian bytes make it on this host.
 func littleHalf(n uint32) uint32 {

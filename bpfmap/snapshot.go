@@ -5,6 +5,7 @@ package bpfmap
 import (
 	"bytes"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -111,13 +112,21 @@ func (s *Snapshot) Diff(other *Snapshot) []Change {
 			out = append(out, Change{Key: b[0].Key, New: &b[0]})
 			b = b[1:]
 		default:
-			if !bytes.Equal(a[0].Value, b[0].Value) || a[0].Object != b[0].Object {
+			if !bytes.Equal(a[0].Value, b[0].Value) || !sameObject(a[0].Object, b[0].Object) {
 				out = append(out, Change{Key: a[0].Key, Old: &a[0], New: &b[0]})
 			}
 			a, b = a[1:], b[1:]
 		}
 	}
 	return out
+}
+
+// sameObject compares objects; those that cannot be compared are never the same.
+func sameObject(a, b any) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }
 
 // keyed gives entries without keys their place as a key, in big endian so that they stay sorted.

@@ -33,11 +33,11 @@ type table struct {
 	limit            uint32 // elements that can be in chains at once
 	oneWord          bool   // keys have 4 or 8 bytes
 
-	_     [64]byte // what follows changes often
-	free  uint64   // top of the list of free elements: its number, and above 32 bits a count of changes
-	bump  uint32   // the last element that was ever used, not counting spares
-	hand  uint32   // of LRU maps: the element looked at last for eviction
-	evict seqlock  // of LRU maps: who moves the hand
+	_     [64]byte      // what follows changes often
+	free  atomic.Uint64 // top of the list of free elements: its number, and above 32 bits a count of changes
+	bump  uint32        // the last element that was ever used, not counting spares
+	hand  uint32        // of LRU maps: the element looked at last for eviction
+	evict seqlock       // of LRU maps: who moves the hand
 }
 
 // stripe is the lock of some buckets and their spare element.
@@ -304,13 +304,13 @@ func (t *table) replace(h, prev, i, with uint32, key []byte) {
 // alloc returns an element that belongs to the caller, 0 if there is none left.
 func (t *table) alloc() uint32 {
 	for {
-		top := atomic.LoadUint64(&t.free)
+		top := t.free.Load()
 		i := uint32(top)
 		if i == 0 {
 			break
 		}
 		next := t.nextOf(i) // somebody else may have it by now; then the exchange fails
-		if atomic.CompareAndSwapUint64(&t.free, top, (top>>32+1)<<32|uint64(next)) {
+		if t.free.CompareAndSwap(top, (top>>32+1)<<32|uint64(next)) {
 			return i
 		}
 	}
@@ -328,9 +328,9 @@ func (t *table) alloc() uint32 {
 // release gives back an element that belongs to the caller.
 func (t *table) release(i uint32) {
 	for {
-		top := atomic.LoadUint64(&t.free)
+		top := t.free.Load()
 		t.setNext(i, uint32(top))
-		if atomic.CompareAndSwapUint64(&t.free, top, (top>>32+1)<<32|uint64(i)) {
+		if t.free.CompareAndSwap(top, (top>>32+1)<<32|uint64(i)) {
 			return
 		}
 	}
