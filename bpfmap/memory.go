@@ -39,7 +39,7 @@ func (m *memory) word(off int) *uint64 { return &m.words[uint(off)/8] }
 
 // half returns the 32-bit half word at a byte offset, a multiple of 4.
 func (m *memory) half(off int) *uint32 {
-	_ = m.words[off/8]
+	_ = &m.words[off/8]
 	return (*uint32)(unsafe.Add(m.base, off))
 }
 
@@ -96,7 +96,9 @@ type fields struct {
 	spinLock int // offset of the lock; -1 if there is none
 }
 
-var fieldSizes = map[spec.FieldKind]uint32{spec.SpinLock: 4, spec.Timer: 16, spec.Kptr: 8}
+var fieldSizes = map[spec.FieldKind]uint32{spec.SpinLock: 4, spec.ResSpinLock: 4, spec.Timer: 16, spec.WorkQueue: 16, spec.TaskWork: 8,
+	spec.Kptr: 8, spec.KptrUntrusted: 8, spec.PerCPUKptr: 8, spec.Uptr: 8, spec.ListHead: 16, spec.ListNode: 24, spec.RBRoot: 16, spec.RBNode: 32,
+	spec.Refcount: 4}
 
 func newFields(def *spec.Map) (fields, bool) {
 	f := fields{spinLock: -1}
