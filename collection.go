@@ -56,7 +56,7 @@ func newCollection(c *spec.Collection, opts *CollectionOptions) (*Collection, er
 			return nil, fmt.Errorf("there is no variable %q in the collection", name)
 		}
 	}
-	for _, step := range []func() error{b.makeMaps, b.loadPrograms, b.fillProgArrays, b.variables} {
+	for _, step := range []func() error{b.makeMaps, b.fillOuterMaps, b.loadPrograms, b.fillProgArrays, b.variables} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -97,10 +97,30 @@ func (b *builder) makeMaps() error {
 	return nil
 }
 
-// makeMap makes a map with its contents, but for programs, which are not loaded yet.
+// fillOuterMaps puts maps into the maps of maps whose contents name them.
+func (b *builder) fillOuterMaps() error {
+	for i := range b.spec.Maps {
+		def := &b.spec.Maps[i]
+		for _, e := range def.Contents {
+			if e.Map == "" {
+				continue
+			}
+			inner := b.out.Maps[e.Map]
+			if inner == nil {
+				return fmt.Errorf("map %q: there is no map %q to put into it", def.Name, e.Map)
+			}
+			if err := b.out.Maps[def.Name].Put(e.Key, inner); err != nil {
+				return fmt.Errorf("map %q: map %q: %w", def.Name, e.Map, err)
+			}
+		}
+	}
+	return nil
+}
+
+// makeMap makes a map with its contents, but for maps and programs, which may not be there yet.
 func (b *builder) makeMap(def *spec.Map) (*bpfmap.Local, error) {
 	own := *def
-	own.Contents = slices.DeleteFunc(slices.Clone(def.Contents), func(e spec.MapEntry) bool { return e.Program != "" })
+	own.Contents = slices.DeleteFunc(slices.Clone(def.Contents), func(e spec.MapEntry) bool { return e.Program != "" || e.Map != "" })
 	own.Frozen = constant(def)
 	if err := b.setVariables(&own); err != nil {
 		return nil, err

@@ -100,17 +100,26 @@ func TestVariables(t *testing.T) {
 		return m.Contents[0].Value[v.Offset : v.Offset+v.Size]
 	}
 	for name, want := range map[string]string{"limit": "64000000", "seen": "0000000000000000", "hidden": "0500000000000000",
-		"special": "4d000000", "note": "6e6f74656400", "plain": "0900000000000000", "last": "01000203",
+		"special": "4d000000", "note": "6e6f74656400", "last": "01000203",
 		"rules": "50000300bb0102003500010000000000"} {
 		if got := fmt.Sprintf("%x", value(name)); got != want {
 			t.Errorf("%s is %s, want %s", name, got, want)
 		}
 	}
-	for name, readOnly := range map[string]bool{".rodata": true, ".rodata.note": true, ".data": false, ".bss": false, ".data.special": false, "counters": false} {
+	for name, readOnly := range map[string]bool{".rodata": true, ".rodata.note": true, ".data": false, ".bss": false, ".data.special": false} {
 		m := mapNamed(t, c, name)
 		if m.Frozen != readOnly || (m.Flags == 0x80) != readOnly || m.Type != spec.Array || m.MaxEntries != 1 || m.KeySize != 4 {
 			t.Errorf("%+v", m)
 		}
+	}
+}
+
+// TestCustomSection loads variables in a section of any name.
+func TestCustomSection(t *testing.T) {
+	c := load(t, "custom")
+	m := mapNamed(t, c, "counters")
+	if len(c.Variables) != 2 || m.ValueSize != 12 || m.Frozen || fmt.Sprintf("%x", m.Contents[0].Value) != "090000000000000005000000" {
+		t.Errorf("%+v %+v", m, c.Variables)
 	}
 }
 

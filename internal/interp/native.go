@@ -203,7 +203,7 @@ func (m *Machine) left(n *nativeCode, r0 uint64, exit uint32, err error) (done b
 	switch {
 	case !n.trusted:
 		m.surface(n)
-	case exit&3 == amd64.LeaveCall:
+	case exit&3 == amd64.LeaveCall && !m.code.plain: // plain code has no use for a frame pointer
 		m.depth = int((m.fp - m.trustedTop()) / amd64.TrustedFrame)
 	}
 	switch exit & 3 {

@@ -131,7 +131,9 @@ func (m *Machine) suspend() suspended {
 			i := s.exit >> 2
 			m.ran = m.stop - m.fuel + uintptr(unsafe.Pointer(&m.code.ops[i+1])) - n.first[i]
 		}
-		if n.trusted {
+		if m.code.plain {
+			// It has no use for a frame pointer, and calls nothing.
+		} else if n.trusted {
 			m.depth = int((s.fp - m.trustedTop()) / amd64.TrustedFrame)
 		} else {
 			m.depth = m.Space.Depth() - 1

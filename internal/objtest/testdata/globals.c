@@ -17,7 +17,6 @@ static __u64 hidden = 5;
 static const char text[] = "the quick brown fox jumps over the lazy dog";
 __u32 special SEC(".data.special") = 77;
 const volatile char note[] SEC(".rodata.note") = "noted";
-__u64 plain SEC("counters") = 9;
 
 SEC("xdp")
 int variables(struct xdp_md *ctx)
@@ -27,7 +26,6 @@ int variables(struct xdp_md *ctx)
 	counts[len & 7] += len;
 	hidden ^= seen;
 	special += note[len & 3];
-	plain += hidden & 1;
 	if (len > limit)
 		last.hits++;
 	struct iphdr *ip = ipv4(START(ctx), END(ctx));
@@ -42,7 +40,7 @@ int variables(struct xdp_md *ctx)
 			last.action = rules[i].action;
 			return rules[i].action;
 		}
-	return text[len % (sizeof text - 1)] & 3;
+	return text[len & 31] & 3;
 }
 
 LICENSE;
