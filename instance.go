@@ -4,12 +4,11 @@ package skep
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/bits"
 	"unsafe"
 
+	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/internal/interp"
 	"github.com/skepbpf/skep/internal/mem"
 	"github.com/skepbpf/skep/progtype"
@@ -42,8 +41,10 @@ type Instance struct {
 	context []byte      // as the program sees it
 	data    packetData  // copy of the data that the program may change
 	packet  spec.Packet // for runs on bytes alone
-	bare    bool        // the packet has no metadata
-	mapped  bool        // the context is in the address space
+	meta    spec.Packet // the run's own, which helpers change
+	outcome helper.Outcome
+	bare    bool // the packet has no metadata
+	mapped  bool // the context is in the address space
 }
 
 // NewInstance returns a new instance of the program.
@@ -116,8 +117,8 @@ func (i *Instance) setLength(n int) {
 		copy(i.context, i.prog.blank)
 	}
 	for _, f := range i.prog.sizes {
-		if f.from == progtype.Len {
-			binary.LittleEndian.PutUint32(i.context[f.off:], uint32(n))
+		if f.from == progtype.Len || f.from == progtype.WireLen {
+			i.putField(f.off, uint32(n))
 		}
 	}
 }
@@ -239,8 +240,8 @@ func (i *Instance) run(p *spec.Packet) (uint64, error) {
 			i.m.CtxAddr = r1
 		}
 	}
-	if i.prog.typ.Packet {
-		i.m.SetPacket(p)
+	if i.prog.typ.Packet || i.prog.calls && i.prog.typ.Context != nil {
+		i.setPacket(p)
 	}
 	limit := i.limit
 	switch {
@@ -254,6 +255,7 @@ func (i *Instance) run(p *spec.Packet) (uint64, error) {
 	}
 	r0, err := i.m.Run(i.ctx, limit, r1, r2)
 	i.m.Network = 0
+	i.endDissection()
 	return r0, err
 }
 
@@ -298,56 +300,12 @@ func (i *Instance) setContext(p *spec.Packet) error {
 		}
 		i.fill(i.prog.pointers, p)
 	}
+	if err := i.setObjects(p); err != nil {
+		return err
+	}
 	if i.mapped {
 		return nil
 	}
 	i.mapped = true
 	return i.m.Space.Map(mem.Context, i.context, l == nil)
-}
-
-// fill fills in some fields of the context.
-func (i *Instance) fill(fields []filled, p *spec.Packet) {
-	for _, f := range fields {
-		i.putField(f.off, i.field(f.from, p))
-	}
-}
-
-func (i *Instance) putField(off int, v uint32) { binary.LittleEndian.PutUint32(i.context[off:], v) }
-
-// field returns the value of a context field.
-func (i *Instance) field(from progtype.Source, p *spec.Packet) uint32 {
-	switch from {
-	case progtype.Len:
-		return uint32(p.Len())
-	case progtype.PktType:
-		return uint32(p.PktType)
-	case progtype.Mark:
-		return p.Mark
-	case progtype.Queue:
-		return p.Queue
-	case progtype.Protocol:
-		return uint32(bits.ReverseBytes16(p.Protocol))
-	case progtype.VLANPresent:
-		if p.VLANPresent {
-			return 1
-		}
-		return 0
-	case progtype.VLANTCI:
-		return uint32(p.VLANTCI)
-	case progtype.VLANProto:
-		return uint32(bits.ReverseBytes16(p.VLANProto))
-	case progtype.Priority:
-		return p.Priority
-	case progtype.IfIndex:
-		return p.IfIndex
-	case progtype.Hash:
-		return p.Hash
-	case progtype.DataMeta:
-		return mem.Data
-	case progtype.DataStart:
-		return uint32(mem.Data + i.data.meta)
-	case progtype.DataEnd:
-		return uint32(mem.Data + i.data.meta + len(i.m.Packet))
-	}
-	return 0
 }

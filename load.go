@@ -46,6 +46,7 @@ type Program struct {
 	// The program can see neither its context nor, but for ld_abs and ld_ind, its data. If it is modest it may
 	// see a part of its context that points nowhere. Filters that were translated from classic ones often are so.
 	blind, modest bool
+	calls         bool // it calls helpers
 
 	leaf  interp.Leaf // the program as a Go function, if it is modest and machine code; or nil
 	stack bool        // leaf uses the stack
@@ -54,12 +55,14 @@ type Program struct {
 	// What a run fills in there: metadata, pointers to the packet, and what depends on the packet's size
 	// alone. blank is the context of a packet of no bytes and no metadata.
 	filled, pointers, sizes []filled
+	objects                 []filled // pointers to what is not the packet
 	blank                   []byte
 }
 
 // filled is a context field that does not stay zero.
 type filled struct {
 	off  int
+	size int
 	from progtype.Source
 }
 
@@ -97,17 +100,19 @@ func (prog *Program) planContext() {
 	}
 	prog.blank = make([]byte, l.Size)
 	for _, f := range l.Fields {
-		to := filled{f.Off, f.From}
+		to := filled{f.Off, f.Size, f.From}
 		switch f.From {
 		case progtype.Zero:
 			continue
 		case progtype.DataStart, progtype.DataMeta, progtype.DataEnd:
 			prog.pointers = append(prog.pointers, to)
 			binary.LittleEndian.PutUint32(prog.blank[f.Off:], mem.Data)
+		case progtype.SocketRef, progtype.KeysRef:
+			prog.objects = append(prog.objects, to)
 		default:
 			prog.filled = append(prog.filled, to)
 		}
-		if f.From == progtype.Len || f.From == progtype.DataEnd {
+		if f.From == progtype.Len || f.From == progtype.WireLen || f.From == progtype.DataEnd {
 			prog.sizes = append(prog.sizes, to)
 		}
 	}
@@ -215,6 +220,7 @@ func (prog *Program) look() {
 					prog.modest = prog.modest && prog.peeks(state[base], int(in.Off), int(row.Size/8))
 				}
 			case isa.KindStore, isa.KindStoreRel, isa.KindAtomic, isa.KindLoadAcq, isa.KindCall:
+				prog.calls = prog.calls || row.Kind == isa.KindCall
 				if base := isa.Register(in.Dst); row.Kind != isa.KindStore || base != isa.R10 {
 					prog.blind, prog.modest = false, false
 				}

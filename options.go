@@ -95,6 +95,10 @@ type RunOptions struct {
 	Context    []byte
 	ContextOut []byte
 
+	// Outcome, if not nil, is replaced by what helpers did in the last run: where the packet was sent, and its metadata
+	// as the program left them.
+	Outcome *helper.Outcome
+
 	// Repeat is how often to run; 0 means once. Each run starts with the same data and context.
 	Repeat uint32
 	// Limit is the greatest number of instructions that each run may execute; 0 means DefaultLimit.

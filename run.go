@@ -58,7 +58,7 @@ func (prog *Program) runPooled(ctx context.Context, opts *RunOptions) (Result, e
 
 // simple reports whether nothing but data is given.
 func (o *RunOptions) simple() bool {
-	return o.Packet == nil && o.Context == nil && o.ContextOut == nil && o.DataOut == nil && o.Repeat <= 1 && o.Limit == 0
+	return o.Packet == nil && o.Context == nil && o.ContextOut == nil && o.Outcome == nil && o.DataOut == nil && o.Repeat <= 1 && o.Limit == 0
 }
 
 func (i *Instance) runOptions(ctx context.Context, opts *RunOptions) (Result, error) {
@@ -85,6 +85,9 @@ func (i *Instance) runOptions(ctx context.Context, opts *RunOptions) (Result, er
 	}
 	if opts.DataOut != nil {
 		opts.DataOut = append(opts.DataOut[:0], i.Data()...)
+	}
+	if opts.Outcome != nil {
+		*opts.Outcome = i.finalOutcome()
 	}
 	if opts.ContextOut != nil {
 		opts.ContextOut = append(opts.ContextOut[:0], i.context...)

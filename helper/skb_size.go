@@ -208,7 +208,7 @@ func (c *Call) growRoom(off, n int, flags uint64) (errno, error) {
 			return eINVAL, nil
 		}
 	}
-	protocol, network := c.headers()
+	_, network := c.headers()
 	if off > len(c.packet()) {
 		return eNOMEM, nil
 	}
@@ -220,10 +220,9 @@ func (c *Call) growRoom(off, n int, flags uint64) (errno, error) {
 	}
 	p := c.meta()
 	p.Encapsulated = true
+	protocol := uint16(etherIPv4)
 	if flags&roomEncapIPv6 != 0 {
 		protocol = etherIPv6
-	} else {
-		protocol = etherIPv4
 	}
 	if flags&(roomEncapGRE|roomEncapUDP) != 0 {
 		p.TransportOffset = network + ipHeader(protocol)
@@ -242,16 +241,13 @@ func (c *Call) shrinkRoom(off, n int, flags uint64) (errno, error) {
 	if err := c.remove(off, n); err != nil {
 		return 0, err
 	}
-	protocol, network := c.headers()
+	_, network := c.headers()
 	switch {
 	case flags&roomDecapIPv6 != 0:
-		protocol = etherIPv6
+		c.setHeaders(etherIPv6, network)
 	case flags&roomDecapIPv4 != 0:
-		protocol = etherIPv4
-	default:
-		return 0, nil
+		c.setHeaders(etherIPv4, network)
 	}
-	c.setHeaders(protocol, network)
 	return 0, nil
 }
 

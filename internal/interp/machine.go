@@ -109,11 +109,11 @@ func (m *Machine) SetPacket(p *spec.Packet) { m.Network, m.Call.Packet = p.Netwo
 // instructions to execute, 0 for no limit; ctx, which may be nil, is looked at every so many instructions.
 // The error is a *mem.Fault, or wraps ErrLimit or the context's error.
 func (m *Machine) Run(ctx context.Context, limit uint64, r1, r2 uint64) (uint64, error) {
-	if m.dirty {
-		m.clean()
-	}
 	if m.code.Straight() && ctx == nil && (limit == 0 || limit >= uint64(len(m.code.ops))) {
 		return m.RunStraight(r1, r2)
+	}
+	if m.dirty {
+		m.begin()
 	}
 	if !m.code.plain {
 		m.Space.Reset(m.code.unclean(m.code.frames), m.code.frames)

@@ -86,7 +86,7 @@ func (c *Code) Straight() bool { return c.native != nil && c.native.straight }
 // RunStraight is Run without a limit or a context, for programs that are Straight.
 func (m *Machine) RunStraight(r1, r2 uint64) (uint64, error) {
 	if m.dirty {
-		m.clean()
+		m.begin()
 	}
 	n := m.code.native
 	m.r[isa.R1], m.r[isa.R2] = r1, r2

@@ -69,7 +69,7 @@ func (m *Machine) CallFunction(function uint64, r1, r2, r3, r4, r5 uint64) (uint
 // Run.
 func (m *Machine) RunElement(ctx context.Context, limit, function uint64, l *bpfmap.Local, key []byte, off int) (uint64, error) {
 	if m.dirty {
-		m.clean()
+		m.begin()
 	}
 	m.Space.Reset(0, mem.Frames)
 	m.mem, m.set = m.Space.Frame()

@@ -41,10 +41,27 @@ type view struct {
 	home    *Code // the program that runs begin with, while another runs
 	dirty   bool  // a run has left something to clean up
 	slow    bool  // a helper is called by the readable engine
+	ready   bool  // Prepare has been called for the next run
 }
 
 // scratchSize is how much memory helpers can hand out in a run, of each sort.
 const scratchSize = 1 << 18
+
+// Prepare makes the machine ready for its next run already, so that what Alloc and Handle give is there in it.
+func (m *Machine) Prepare() {
+	if m.dirty && !m.ready {
+		m.clean()
+	}
+	m.ready, m.dirty = true, true
+}
+
+// begin begins a run after one that has left something to clean up, or after Prepare.
+func (m *Machine) begin() {
+	if !m.ready {
+		m.clean()
+	}
+	m.ready, m.dirty = false, true
+}
 
 // clean makes the machine ready after a run that has used what most do not.
 func (m *Machine) clean() {
