@@ -119,7 +119,13 @@ func (v *verifier) plain() bool { return v.opts.Type.Type == spec.Unspec }
 // helper returns the helper that instruction i calls, or nil if it calls none.
 func (v *verifier) helper(i ir.Index) *helper.Helper {
 	if op := v.p.Ins[i].Op; (op == isa.Call || op == isa.CallKfunc) && v.opts.Helper != nil {
-		return v.opts.Helper(int32(v.p.Ins[i].Imm))
+		h := v.opts.Helper(int32(v.p.Ins[i].Imm))
+		if h != nil && len(h.Variants) > 0 {
+			own := *h
+			own.Args = h.ArgsIn(v.opts.Type.Type)
+			return &own
+		}
+		return h
 	}
 	return nil
 }
