@@ -27,7 +27,7 @@ var accepted = map[helper.Arg]kindSet{
 	helper.Context: kinds(Context), helper.Mem: memKinds, helper.MemOut: memKinds, helper.Size: kinds(Scalar), helper.SizeOr0: kinds(Scalar),
 	helper.MapRef: kinds(Map), helper.MapKey: memKinds, helper.MapValue: memKinds, helper.MapValueOut: memKinds, helper.RecordSize: kinds(Scalar),
 	helper.Record: kinds(Mem), helper.Function: kinds(Func), helper.StackMem: kinds(Stack), helper.ConstString: kinds(MapValue),
-	helper.LockField: kinds(MapValue), helper.TimerField: kinds(MapValue), helper.DynptrRef: kinds(Stack, Dynptr),
+	helper.LockField: kinds(MapValue), helper.TimerField: kinds(MapValue), helper.DynptrRef: kinds(Stack, Dynptr), helper.Iterator: kinds(Stack),
 	helper.Socket: kinds(Socket), helper.SockCommon: kinds(SockCommon, Socket, TCPSock, XDPSock),
 }
 
@@ -39,7 +39,7 @@ func (v *verifier) argument(a *args, i int) error {
 	}
 	x := &v.cur.regs()[r]
 	if kind.Kind() == helper.Any {
-		if v.opts.Strict && x.pointer() {
+		if (v.opts.Strict || a.h.Kfunc) && x.pointer() {
 			return v.failReg(PointerLeak, r, "R%d is an address (%s), and passing it to %s as a number lets it become visible", r, x.name(), a.h.Name)
 		}
 		return nil
@@ -50,7 +50,8 @@ func (v *verifier) argument(a *args, i int) error {
 			return err
 		}
 	}
-	if kind.Has(helper.Releases) && kind.Kind() != helper.DynptrRef {
+	special := kind.Kind() == helper.DynptrRef || kind.Kind() == helper.Iterator
+	if kind.Has(helper.Releases) && !special {
 		if x.ref == 0 && !x.zero() {
 			return v.failReg(NotReference, r, "R%d is no reference that %s could release", r, a.h.Name)
 		}
@@ -88,7 +89,7 @@ func (v *verifier) argumentKind(a *args, i int, kind helper.Arg, r uint8, x *reg
 	if x.has(ringbuf) && x.kind == Mem && kind.Kind() == helper.Record && kind.Has(helper.Releases) && x.off != 0 {
 		return v.failReg(BadArgument, r, "R%d is a record plus %d: %s wants it as it was reserved", r, x.off, a.h.Name)
 	}
-	if memKinds>>x.kind&1 == 0 && x.pointer() || kind.Has(helper.Releases) && kind.Kind() != helper.DynptrRef {
+	if memKinds>>x.kind&1 == 0 && x.pointer() || kind.Has(helper.Releases) && x.kind != Stack && x.kind != Dynptr {
 		if err := v.noOffset(r, x, false); err != nil {
 			return err
 		}
@@ -192,6 +193,8 @@ func (v *verifier) argumentValue(a *args, i int, kind helper.Arg, r uint8, x *re
 		return v.timerField(a, r, x)
 	case helper.DynptrRef:
 		return v.dynptrArg(a, i, kind, r, x)
+	case helper.Iterator:
+		return v.iterArg(a, i, kind, r, x)
 	}
 	return nil
 }

@@ -284,22 +284,18 @@ func (v *verifier) extend(s *state, p *reg, open bool) {
 
 // mayGoto walks through a may_goto: the loop may go on, or end.
 func (v *verifier) mayGoto(in *ir.Ins) (ir.Index, error) {
+	// The checkpoint of this very instruction does not count.
 	var before *state
-	for p := v.cur.parent; p != nil; p = p.parent {
-		if p.at == v.at && len(p.frames) == len(v.cur.frames) {
-			before = p
-			break
-		}
+	if p := v.cur.parent; p != nil {
+		before = v.earlier(p.parent, v.at)
 	}
 	on, err := v.push(v.at + 1)
 	if err != nil {
 		return 0, err
 	}
 	on.mayGoto++
-	if before != nil && before.parent != nil {
-		if b := v.before(before); b != nil {
-			v.widen(b, on)
-		}
+	if before != nil {
+		v.widen(before, on)
 	}
 	return ir.Index(in.Off), nil
 }

@@ -72,8 +72,9 @@ type args struct {
 	raw      rawMem // memory that the helper fills
 	fn       ir.Index
 	pointer  reg // the StackMem argument
-	dynptr   int32
+	dynptr   reg // the dynptr that was passed
 	socket   bool
+	iter     place // the iterator that was passed
 }
 
 // rawMem is memory on the stack that a helper writes without reading it.
@@ -114,6 +115,9 @@ func (v *verifier) callHelper(h *helper.Helper) (ir.Index, error) {
 		return v.callback(a)
 	}
 	v.afterCall(a)
+	if isNext(h) {
+		return v.at + 1, v.next(a)
+	}
 	return v.at + 1, nil
 }
 
@@ -174,6 +178,11 @@ func (v *verifier) returned(a *args, r0 *reg) {
 		r0.n = int32(a.memSize)
 		if res.Kind() == helper.ResultFixed {
 			r0.n = int32(a.h.ResultSize)
+		} else {
+			r0.dyn, r0.ref = a.dynptr.id, a.dynptr.ref
+		}
+		if isNext(a.h) {
+			r0.ref = v.cur.register(a.iter).ref
 		}
 	case helper.ResultSocket:
 		*r0 = pointerTo(Socket)

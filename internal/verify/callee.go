@@ -86,7 +86,7 @@ func (v *verifier) end() error {
 		return err
 	}
 	if f := v.cur.top(); f.async {
-		return v.resultIn(f.callback.min, f.callback.max, "the callback")
+		return v.resultIn(f.callback.Min, f.callback.Max, "the callback")
 	}
 	if err := v.reads(0); err != nil {
 		return err
@@ -114,32 +114,11 @@ func (v *verifier) resultIn(lo, hi int32, who string) error {
 		return v.failReg(BadReturn, 0, "%s must return a number from %d to %d, and R0 is %s", who, lo, hi, r0.describe())
 	}
 	v.precise(0)
-	if r0.SMin32 < lo || r0.SMax32 > hi {
-		return v.failReg(BadReturn, 0, "%s must return a number from %d to %d, and R0 can be from %d to %d", who, lo, hi, r0.SMin32, r0.SMax32)
+	if r0.SMin < int64(lo) || r0.SMax > int64(hi) {
+		return v.failReg(BadReturn, 0, "%s must return a number from %d to %d, and R0 can be from %d to %d", who, lo, hi, r0.SMin, r0.SMax)
 	}
 	return nil
 }
-
-// callback is what a helper's callback is called with, and what it may return.
-type callback struct {
-	min, max int32
-	call     ir.Index
-	fn       ir.Index
-	bounded  bool // the helper calls it a number of times that is in R1
-}
-
-// callback walks through the call of a helper that calls a function of the program.
-func (v *verifier) callback(a *args) (ir.Index, error) {
-	return 0, v.unsupported("helper %s calls a function of the program", a.h.Name)
-}
-
-// callbackEnds walks from the end of a callback back to the helper.
-func (v *verifier) callbackEnds(f *frame) (ir.Index, error) {
-	return 0, v.unsupported("callback")
-}
-
-// before returns a state like the checkpoint s.
-func (v *verifier) before(s *state) *state { return s }
 
 // widen makes numbers that differ between two rounds of a loop, and that nothing depends on, unknown.
 func (v *verifier) widen(old, cur *state) {

@@ -104,7 +104,7 @@ func (v *verifier) regSafe(old, cur *reg, how exactness) bool {
 		return old.Contains(&cur.Scalar) && v.idmap.sameScalar(old.id, cur.id)
 	case MapKey, MapValue, Mem, Buf:
 		return old.off == cur.off && old.n == cur.n && old.obj == cur.obj && old.Contains(&cur.Scalar) &&
-			v.idmap.same(old.id, cur.id) && v.idmap.same(old.ref, cur.ref)
+			v.idmap.same(old.id, cur.id) && v.idmap.same(old.ref, cur.ref) && v.idmap.same(old.dyn, cur.dyn)
 	case Packet, PacketMeta:
 		return old.n <= cur.n && old.off == cur.off && v.idmap.same(old.id, cur.id) && old.Contains(&cur.Scalar)
 	}
@@ -114,7 +114,7 @@ func (v *verifier) regSafe(old, cur *reg, how exactness) bool {
 // regExact reports whether the two say the same.
 func (v *verifier) regExact(a, b *reg) bool {
 	return a.kind == b.kind && a.flags == b.flags && a.frame == b.frame && a.off == b.off && a.n == b.n && a.obj == b.obj &&
-		a.Scalar == b.Scalar && v.idmap.same(a.id, b.id) && v.idmap.same(a.ref, b.ref)
+		a.Scalar == b.Scalar && v.idmap.same(a.id, b.id) && v.idmap.same(a.ref, b.ref) && v.idmap.same(a.dyn, b.dyn)
 }
 
 var anyNumber = unknownScalar()
@@ -181,8 +181,11 @@ func (v *verifier) slotSafe(a, b *slot, how exactness) bool {
 	switch a.bytes[7] {
 	case byteSpill:
 		return v.regSafe(&a.reg, &b.reg, how)
-	case byteDynptr, byteIter:
+	case byteDynptr:
 		return v.regExact(&a.reg, &b.reg)
+	case byteIter:
+		x, y := &a.reg, &b.reg
+		return x.obj == y.obj && x.n == y.n && v.idmap.same(x.ref, y.ref)
 	}
 	return true
 }

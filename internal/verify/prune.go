@@ -112,6 +112,8 @@ func (v *verifier) converges(s *state) bool {
 		return false
 	case m&markCallback != 0:
 		return v.statesEqual(s, v.cur, within)
+	case m&markIter != 0:
+		return v.statesEqual(s, v.cur, within) && v.iterActive()
 	case s.mayGoto != v.cur.mayGoto:
 		return v.statesEqual(s, v.cur, within)
 	}
@@ -120,7 +122,7 @@ func (v *verifier) converges(s *state) bool {
 
 // isEndless reports whether the current state is one that a path from has led here.
 func (v *verifier) isEndless(s *state) bool {
-	if v.marks[v.at]&markCallback != 0 || s.mayGoto != v.cur.mayGoto || !v.maybeLoop(s) {
+	if v.marks[v.at]&(markCallback|markIter) != 0 || s.mayGoto != v.cur.mayGoto || s.unrolled != v.cur.unrolled || !v.maybeLoop(s) || itersDiffer(s, v.cur) {
 		return false
 	}
 	return v.statesEqual(s, v.cur, exact)
@@ -132,7 +134,7 @@ func (v *verifier) maybeLoop(s *state) bool {
 		return false
 	}
 	a, b := s.top(), v.cur.top()
-	if a.depth != b.depth || a.async != b.async {
+	if a.async != b.async {
 		return false
 	}
 	for i := range a.regs {

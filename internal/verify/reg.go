@@ -30,11 +30,12 @@ const (
 	Func                   // a function of the program
 	Dynptr                 // a dynptr that a callback got
 	Arena                  // in the arena
+	Iter                   // an iterator; only in the stack
 	numKinds
 )
 
 var kindNames = [numKinds]string{"?", "scalar", "ctx", "map_ptr", "map_value", "map_key", "fp", "pkt", "pkt_meta", "pkt_end",
-	"flow_keys", "sock", "sock_common", "tcp_sock", "xdp_sock", "mem", "buf", "ptr_", "func", "dynptr_ptr", "arena"}
+	"flow_keys", "sock", "sock_common", "tcp_sock", "xdp_sock", "mem", "buf", "ptr_", "func", "dynptr_ptr", "arena", "iter"}
 
 // flags are properties of pointers.
 type flags uint16
@@ -63,6 +64,7 @@ type reg struct {
 	obj     int32  // the map, function or structure
 	id      uint32 // the same for registers with the same origin
 	ref     uint32 // the reference that must be released, or 0
+	dyn     uint32 // the dynptr that the memory is a slice of, or 0
 }
 
 // The values of reg.n of a Packet that is known to reach its end, or beyond.

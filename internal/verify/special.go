@@ -5,7 +5,6 @@ package verify
 import (
 	"bytes"
 
-	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/spec"
 )
 
@@ -64,6 +63,7 @@ func (v *verifier) lock(a *args, r uint8, x *reg) error {
 
 // timerField checks the address of a timer.
 func (v *verifier) timerField(a *args, r uint8, x *reg) error {
+	a.mapIndex = x.obj
 	return v.field(r, x, spec.Timer)
 }
 
@@ -85,16 +85,6 @@ func (v *verifier) constString(r uint8, x *reg) error {
 		return v.failReg(BadArgument, r, "the string that R%d points to has no end", r)
 	}
 	return nil
-}
-
-// dynptrArg checks a dynptr.
-func (v *verifier) dynptrArg(a *args, i int, kind helper.Arg, r uint8, x *reg) error {
-	return v.unsupported("helper %s takes a dynptr", a.h.Name)
-}
-
-// destroyDynptr ends the dynptr of which a part is in slot n.
-func (v *verifier) destroyDynptr(f *frame, n int) error {
-	return v.unsupported("dynptr")
 }
 
 // alignedTo checks that a pointer is a multiple of n.

@@ -5,6 +5,7 @@ package verify
 import (
 	"slices"
 
+	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/internal/ir"
 	"github.com/skepbpf/skep/isa"
 )
@@ -39,7 +40,7 @@ type frame struct {
 	stack    []slot // slot n is the bytes from R10-8(n+1) on
 	callsite ir.Index
 	fn       int // number of the function
-	callback *callback
+	callback *helper.Callback
 	depth    int  // how often the callback has been walked through
 	async    bool // called after the program has ended
 }
@@ -74,8 +75,8 @@ type state struct {
 	last     ir.Index // the last instruction before
 	history  []jump   // since parent
 
-	mayGoto int // how often may_goto has gone on
-	looped  bool
+	mayGoto  int // how often may_goto has gone on
+	unrolled int // how often a callback was walked into
 
 	// Of each frame, which slots paths from this checkpoint have read, which were written since it, and whether
 	// the frame began since it.
@@ -138,7 +139,7 @@ func (p *pool) copy(s *state) *state {
 	}
 	out.refs = append(out.refs, s.refs...)
 	out.parent, out.at, out.first, out.last = s.parent, s.at, s.first, s.last
-	out.mayGoto, out.looped = s.mayGoto, s.looped
+	out.mayGoto, out.unrolled = s.mayGoto, s.unrolled
 	out.written, out.fresh = s.written, s.fresh
 	return out
 }
@@ -165,11 +166,6 @@ func (s *state) eachReg(f func(*reg)) {
 			}
 		}
 	}
-}
-
-// holds reports whether the reference is still to be released.
-func (s *state) holds(id uint32) bool {
-	return slices.ContainsFunc(s.refs, func(r reference) bool { return r.kind == refObject && r.id == id })
 }
 
 // release takes a reference away and reports whether there was one.

@@ -18,6 +18,7 @@ const (
 	markJump                        // paths come here from elsewhere than the instruction before
 	markForce                       // a state is always kept here
 	markCallback                    // the helper called here calls a function of the program
+	markIter                        // the kernel function called here gives the next element of an iterator
 	markReachable                   // some path leads here
 	markSeen                        // was walked through
 )
@@ -117,7 +118,10 @@ func (v *verifier) markPoints() {
 			meet(i + 1)
 			if row.Op == isa.CallLocal {
 				v.marks[i] |= markPrune
-			} else if h := v.helper(i); h != nil && h.Callback != nil {
+			} else if h := v.helper(i); h == nil {
+			} else if isNext(h) {
+				v.marks[i] |= markPrune | markForce | markIter
+			} else if h.Callback != nil {
 				v.marks[i] |= markPrune
 				if !h.Callback.Later {
 					v.marks[i] |= markForce | markCallback | markJump
