@@ -44,7 +44,7 @@ internal/interp:      bpfmap internal/jit internal/jit/amd64 internal/execmem in
 internal/automaton:
 emit:                 . bpfmap spec isa
 event:                . emit internal/automaton bpfmap spec isa
-internal/kernel:      spec isa golang.org/x/sys/unix
+internal/kernel:      spec isa github.com/cilium/ebpf/btf golang.org/x/sys/unix
 internal/live:        classic spec golang.org/x/net/bpf golang.org/x/sys/unix
 seccomp:              . classic internal/diagram internal/strictjson spec isa golang.org/x/net/bpf golang.org/x/sys/unix
 filter:               . classic pcap helper internal/kernel spec isa golang.org/x/net/bpf golang.org/x/sys/unix

@@ -100,6 +100,14 @@ func (out *Program) link(p *spec.Program, maps []spec.Map, opts *Options) ([]isa
 		if ref.Insn < 0 || ref.Insn >= len(code) {
 			return nil, fmt.Errorf("program %q: helper %q is named at instruction %d, outside the program", p.Name, ref.Helper, ref.Insn)
 		}
+		if row, err := isa.Linux.Lookup(code, ref.Insn); err == nil && row.Op == isa.CallKfunc {
+			id, err := kernelFunction(ref.Helper)
+			if err != nil && !ref.Weak {
+				return nil, fmt.Errorf("program %q: instruction %d: %w", p.Name, ref.Insn, err)
+			}
+			code[ref.Insn] = isa.CallKfunc.Make(0, 0, 0, id)
+			continue
+		}
 		id, ok := int32(0), false
 		if opts.HelperID != nil {
 			id, ok = opts.HelperID(ref.Helper)
@@ -127,6 +135,18 @@ func (out *Program) load(p *spec.Program, code []isa.Instruction, opts *Options)
 	}
 	if p.Type == spec.Syscall {
 		attr.flags |= unix.BPF_F_SLEEPABLE // the only form there is
+	}
+	if starts, taken := functions(code); taken {
+		h, infos, err := describeFunctions(starts)
+		if err != nil {
+			return fmt.Errorf("program %q: %w", p.Name, err)
+		}
+		defer h.Close()
+		table := make([]byte, 0, 8*len(infos))
+		for _, f := range infos {
+			table = binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint32(table, f.insn), f.typeID)
+		}
+		attr.btfFD, attr.funcInfoSize, attr.funcInfo, attr.funcInfoCount = uint32(h.FD()), 8, pin.addr(table), uint32(len(infos))
 	}
 	level := max(opts.LogLevel, 1)
 	var log string

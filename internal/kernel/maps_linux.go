@@ -19,11 +19,16 @@ import (
 // createMap creates a map with its contents. A map that programs can only read is frozen once it is
 // filled, so that the verifier takes its values for constants.
 func createMap(m *spec.Map, opts *Options) (fd, error) {
-	if len(m.Fields) > 0 {
-		return -1, fmt.Errorf("map %q: a value with a %s needs BTF in the kernel, and only its place is known", m.Name, m.Fields[0].Kind)
-	}
 	attr := mapCreateAttr{mapType: uint32(m.Type), keySize: m.KeySize, valueSize: m.ValueSize,
 		maxEntries: m.MaxEntries, flags: m.Flags, name: objectName(m.Name)}
+	if len(m.Fields) > 0 {
+		h, key, value, err := describeValue(m)
+		if err != nil {
+			return -1, fmt.Errorf("map %q: %w", m.Name, err)
+		}
+		defer h.Close()
+		attr.btfFD, attr.btfKey, attr.btfValue = uint32(h.FD()), key, value
+	}
 	if m.Inner != nil {
 		inner, err := createMap(m.Inner, opts)
 		if err != nil {

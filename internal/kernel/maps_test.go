@@ -88,7 +88,7 @@ func TestMapErrors(t *testing.T) {
 		{with(func(m *spec.Map) { m.KeySize = 0 }), spec.MapRef{Map: "m"}, `map "m": the kernel does not create it`},
 		{with(func(m *spec.Map) { m.Contents = []spec.MapEntry{{Key: []byte{1}}} }), spec.MapRef{Map: "m"}, "contents[0]: the key is 1 bytes long, not 4"},
 		{with(func(m *spec.Map) { m.Contents = []spec.MapEntry{{Key: make([]byte, 4), Program: "p"}} }), spec.MapRef{Map: "m"}, `program "p" is not loaded`},
-		{with(func(m *spec.Map) { m.Fields = []spec.MapField{{Kind: spec.SpinLock}} }), spec.MapRef{Map: "m"}, "needs BTF"},
+		{with(func(m *spec.Map) { m.Fields = []spec.MapField{{Kind: spec.Kptr}} }), spec.MapRef{Map: "m"}, "needs types"},
 	} {
 		p := &spec.Program{Name: "p", Type: spec.SocketFilter, Insns: code, Maps: []spec.MapRef{c.ref}}
 		prog, err := Load(p, []spec.Map{c.m}, &Options{Log: true})

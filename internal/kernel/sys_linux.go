@@ -24,7 +24,10 @@ type progLoadAttr struct {
 	name                [unix.BPF_OBJ_NAME_LEN]byte
 	_                   uint32 // prog_ifindex
 	expectedAttachType  uint32
-	_                   [17]uint32 // BTF, attach target, fd_array, CO-RE relocations
+	btfFD, funcInfoSize uint32
+	funcInfo            uint64
+	funcInfoCount       uint32
+	_                   [12]uint32 // lines, attach target, fd_array, CO-RE relocations
 	logTrueSize         uint32
 }
 
@@ -33,6 +36,8 @@ type mapCreateAttr struct {
 	flags, innerFD                          uint32
 	_                                       uint32 // numa_node
 	name                                    [unix.BPF_OBJ_NAME_LEN]byte
+	_                                       uint32 // network interface
+	btfFD, btfKey, btfValue                 uint32
 }
 
 type mapElemAttr struct {

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -80,7 +81,7 @@ func TestDifferential(t *testing.T) {
 			for range n {
 				p, maps := generate(rng, typ, 3+rng.IntN(20))
 				c.compare(t, p, maps)
-				for range 3 {
+				for range 2 {
 					q := *p
 					q.Insns = append(q.Insns[:0:0], p.Insns...)
 					mutate(rng, &q)
@@ -107,6 +108,30 @@ func (c *counts) String() string {
 
 var shown int
 
+var atInsn = regexp.MustCompile(`^(\d+): `)
+
+// where compares the instructions at which both refused a program.
+func (c *counts) where(t *testing.T, p *spec.Program, maps []spec.Map, ours error) {
+	if os.Getenv("SKEP_WHERE") == "" {
+		return
+	}
+	var e *Error
+	if !errors.As(ours, &e) {
+		c.classes["decode"]++
+		return
+	}
+	c.classes["code "+e.Code.String()]++
+	_, err := kernel.Load(p, maps, &kernel.Options{HelperID: helper.ID, Log: true})
+	var refused *kernel.VerifierError
+	if !errors.As(err, &refused) {
+		return
+	}
+	reason, at := refused.Reason()
+	if m := atInsn.FindStringSubmatch(at); m == nil || m[1] != strconv.Itoa(int(e.Slot)) {
+		c.note(t, p, maps, "ELSEWHERE", fmt.Sprintf("%v; kernel %s: %s", ours, at, reason))
+	}
+}
+
 func (c *counts) compare(t *testing.T, p *spec.Program, maps []spec.Map) {
 	ours, _, refused := judge(t, p, maps)
 	c.programs++
@@ -119,6 +144,7 @@ func (c *counts) compare(t *testing.T, p *spec.Program, maps []spec.Map) {
 		c.accepted++
 	case ours != nil && refused != nil:
 		c.refused++
+		c.where(t, p, maps, ours)
 	case ours == nil:
 		c.falseAccepts++
 		why := explainKernel(p, maps)

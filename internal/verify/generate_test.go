@@ -17,11 +17,13 @@ type gen struct {
 	p    *spec.Program
 	maps []spec.Map
 
-	wild   int // one in so many choices is careless
-	depth  int
-	budget int
-	calls  []int // call instructions whose function is to come
-	ctx    []ctxField
+	wild              int // one in so many choices is careless
+	depth             int
+	special           func()
+	budget            int
+	functionAddresses []callbackRef
+	calls             []int // call instructions whose function is to come
+	ctx               []ctxField
 }
 
 type ctxField struct {
@@ -115,7 +117,11 @@ func (g *gen) stack() {
 func (g *gen) variable() {
 	a, b := g.reg(), g.reg()
 	s := sizes[g.pick(4)]
-	g.emit(isa.Mov64Reg.Make(a, b, 0, 0), isa.And64Imm.Make(a, 0, 0, int32([]int{1, 3, 7, 8, 15, 24, 31}[g.pick(7)])))
+	mask := []int{1, 3, 7, 8, 15, 24, 31}[g.pick(7)]
+	if !g.one(g.wild) {
+		mask &^= s.n - 1
+	}
+	g.emit(isa.Mov64Reg.Make(a, b, 0, 0), isa.And64Imm.Make(a, 0, 0, int32(mask)))
 	if g.one(2) {
 		g.emit(isa.Add64Reg.Make(a, isa.R10, 0, 0))
 	} else {
@@ -282,7 +288,7 @@ func (g *gen) packet(data, end int16) {
 
 // lookup looks a key up in a map and uses the value.
 func (g *gen) lookup() {
-	m := g.pick(len(g.maps))
+	m := g.pick(2)
 	size := int(g.maps[m].ValueSize)
 	g.emit(isa.St32.Make(isa.R10, 0, -4, int32(g.pick(3))))
 	g.mapLoad(isa.R1, m)
@@ -387,5 +393,192 @@ func (g *gen) block(n int) {
 			return
 		}
 		g.statement()
+	}
+}
+
+// update calls a helper that takes a key and a value.
+func (g *gen) update() {
+	m := g.pick(2)
+	g.emit(isa.St32.Make(isa.R10, 0, -4, int32(g.pick(3))))
+	if g.one(2) {
+		g.emit(isa.St64.Make(isa.R10, 0, -16, g.imm()), isa.Stx64.Make(isa.R10, isa.R7, -24, 0))
+	}
+	g.mapLoad(isa.R1, m)
+	g.emit(isa.Mov64Reg.Make(isa.R2, isa.R10, 0, 0), isa.Add64Imm.Make(isa.R2, 0, 0, -4),
+		isa.Mov64Reg.Make(isa.R3, isa.R10, 0, 0), isa.Add64Imm.Make(isa.R3, 0, 0, int32(-8*(2+g.pick(5)))), isa.Mov64Imm.Make(isa.R4, 0, 0, 0))
+	names := []string{"map_update_elem", "map_update_elem", "map_delete_elem"}
+	g.helperCall(names[g.pick(3)])
+	g.clobber()
+}
+
+// memory calls a helper that takes memory and its size.
+func (g *gen) memory() {
+	size := isa.Register(2)
+	dst := isa.Register(1)
+	n := 1 + g.pick(32)
+	off := -8 * (1 + g.pick(6))
+	g.emit(isa.Mov64Reg.Make(dst, isa.R10, 0, 0), isa.Add64Imm.Make(dst, 0, 0, int32(off)))
+	switch g.pick(4) {
+	case 0, 1:
+		g.emit(isa.Mov64Imm.Make(size, 0, 0, int32(min(n, -off))))
+	case 2: // a size in bounds
+		g.emit(isa.Mov64Reg.Make(size, isa.R7, 0, 0), isa.And64Imm.Make(size, 0, 0, int32([]int{7, 15, 31}[g.pick(3)])))
+	case 3:
+		g.emit(isa.Mov64Reg.Make(size, isa.R8, 0, 0))
+		at := len(g.code)
+		g.emit([]isa.Op{isa.JGt64Imm, isa.JSGt64Imm, isa.JGt32Imm}[g.pick(3)].Make(size, 0, 0, int32(g.pick(40))))
+		defer func() { g.code[at].Off = int16(len(g.code) - at - 1) }()
+	}
+	g.emit(isa.Mov64Reg.Make(isa.R3, isa.Register([]int{7, 8, 9, 10, 6}[g.pick(5)]), 0, 0))
+	switch g.pick(3) {
+	case 0:
+		g.helperCall("probe_read_kernel")
+	case 1:
+		g.helperCall("get_current_comm")
+	case 2: // the result bounds an access
+		g.helperCall("probe_read_kernel_str")
+		g.emit(isa.JSLt64Imm.Make(0, 0, 3, 0), isa.And64Imm.Make(0, 0, 0, int32([]int{7, 15, 31}[g.pick(3)])),
+			isa.Add64Reg.Make(0, isa.R10, 0, 0), isa.Ldx8.Make(isa.R7, 0, int16(-32), 0))
+	}
+	g.emit(isa.Mov64Imm.Make(0, 0, 0, g.imm()), isa.Mov64Imm.Make(1, 0, 0, 0))
+	g.clobber()
+}
+
+// record reserves a record of a ring buffer and gives it back.
+func (g *gen) record() {
+	m := g.mapNamed("ring")
+	g.mapLoad(isa.R1, m)
+	n := 8 * (1 + g.pick(4))
+	g.emit(isa.Mov64Imm.Make(isa.R2, 0, 0, int32(n)), isa.Mov64Imm.Make(isa.R3, 0, 0, 0))
+	g.helperCall("ringbuf_reserve")
+	at := len(g.code)
+	if !g.one(8) {
+		g.emit(isa.JEq64Imm.Make(0, 0, 0, 0))
+	} else {
+		at = -1
+	}
+	r := isa.Register([]int{7, 8, 9}[g.pick(3)])
+	g.emit(isa.Mov64Reg.Make(r, 0, 0, 0))
+	for range 1 + g.pick(3) {
+		s := sizes[g.pick(4)]
+		off := int16(g.pick(n/s.n) * s.n)
+		if g.one(8) {
+			off = int16(g.pick(n+16) - 8)
+		}
+		g.emit(s.st.Make(r, 0, off, g.imm()))
+	}
+	if g.one(4) {
+		g.block(2)
+	}
+	if !g.one(8) {
+		g.emit(isa.Mov64Reg.Make(isa.R1, r, 0, 0), isa.Mov64Imm.Make(isa.R2, 0, 0, 0))
+		g.helperCall([]string{"ringbuf_submit", "ringbuf_discard"}[g.pick(2)])
+	}
+	if g.one(8) {
+		g.emit(isa.Ldx8.Make(isa.R4, r, 0, 0))
+	}
+	if at >= 0 {
+		g.code[at].Off = int16(len(g.code) - at - 1)
+	}
+	g.emit(isa.Mov64Imm.Make(0, 0, 0, 0), isa.Mov64Imm.Make(r, 0, 0, 0))
+	g.clobber()
+}
+
+func (g *gen) mapNamed(name string) int {
+	for i := range g.maps {
+		if g.maps[i].Name == name {
+			return i
+		}
+	}
+	panic(name)
+}
+
+// lock takes a lock in a map's value and gives it back.
+func (g *gen) lock() {
+	g.emit(isa.St32.Make(isa.R10, 0, -4, int32(g.pick(2))))
+	g.mapLoad(isa.R1, g.mapNamed("locks"))
+	g.emit(isa.Mov64Reg.Make(isa.R2, isa.R10, 0, 0), isa.Add64Imm.Make(isa.R2, 0, 0, -4))
+	g.helperCall("map_lookup_elem")
+	at := len(g.code)
+	g.emit(isa.JEq64Imm.Make(0, 0, 0, 0), isa.Mov64Reg.Make(isa.R8, 0, 0, 0), isa.Mov64Reg.Make(isa.R1, 0, 0, 0))
+	off := int32(4)
+	if g.one(10) {
+		off = int32(g.pick(12))
+	}
+	g.emit(isa.Add64Imm.Make(isa.R1, 0, 0, off))
+	g.helperCall("spin_lock")
+	g.emit(isa.Ldx32.Make(isa.R7, isa.R8, int16([]int{0, 8, 12, 4}[g.pick(4)]), 0), isa.St32.Make(isa.R8, 0, 8, 7))
+	if g.one(8) {
+		g.helperCall("ktime_get_ns")
+	}
+	if !g.one(8) {
+		g.emit(isa.Mov64Reg.Make(isa.R1, isa.R8, 0, 0), isa.Add64Imm.Make(isa.R1, 0, 0, 4))
+		g.helperCall("spin_unlock")
+	}
+	g.code[at].Off = int16(len(g.code) - at - 1)
+	g.emit(isa.Mov64Imm.Make(0, 0, 0, 0), isa.Mov64Imm.Make(isa.R8, 0, 0, 0))
+	g.clobber()
+}
+
+// callback calls a helper that calls a function of the program.
+func (g *gen) callback() {
+	each := g.one(2)
+	if each {
+		g.mapLoad(isa.R1, g.pick(2))
+	} else if g.one(3) {
+		g.emit(isa.Mov64Reg.Make(isa.R1, isa.R7, 0, 0))
+	} else {
+		g.emit(isa.Mov64Imm.Make(isa.R1, 0, 0, int32(g.pick(20))))
+	}
+	g.functionAddresses = append(g.functionAddresses, callbackRef{len(g.code), each})
+	g.emit(isa.LdFunc.Make(isa.R2, 0, 0, 0), isa.Instruction{})
+	if g.one(2) {
+		g.emit(isa.Mov64Imm.Make(isa.R3, 0, 0, 0))
+	} else {
+		g.emit(isa.St64.Make(isa.R10, 0, -8, 3), isa.Mov64Reg.Make(isa.R3, isa.R10, 0, 0), isa.Add64Imm.Make(isa.R3, 0, 0, -8))
+	}
+	g.emit(isa.Mov64Imm.Make(isa.R4, 0, 0, 0))
+	if each {
+		g.helperCall("for_each_map_elem")
+	} else {
+		g.helperCall("loop")
+	}
+	if g.one(2) {
+		g.emit(isa.Ldx64.Make(isa.R7, isa.R10, -8, 0))
+	}
+	g.clobber()
+}
+
+type callbackRef struct {
+	at   int
+	each bool
+}
+
+// callbacks emits the functions whose addresses were taken.
+func (g *gen) callbacks() {
+	for _, ref := range g.functionAddresses {
+		g.code[ref.at].Imm = int32(len(g.code) - ref.at - 1)
+		g.calls = make([]int, 5)
+		g.ctx = []ctxField{{0, 4}}
+		ptr := isa.R2
+		if ref.each {
+			ptr = isa.R4
+		}
+		if g.one(3) {
+			g.emit(isa.JEq64Imm.Make(ptr, 0, 3, 0), isa.Ldx64.Make(isa.R0, ptr, 0, 0), isa.Add64Imm.Make(isa.R0, 0, 0, 1), isa.Stx64.Make(ptr, isa.R0, 0, 0))
+		}
+		if ref.each && g.one(2) {
+			g.emit(isa.Ldx32.Make(isa.R7, isa.R2, 0, 0), isa.Ldx64.Make(isa.R8, isa.R3, int16(8*g.pick(3)), 0), isa.Stx32.Make(isa.R3, isa.R7, 4, 0))
+		}
+		for _, r := range []isa.Register{0, 2, 3, 4, 5, 7, 8, 9} {
+			g.emit(isa.Mov64Imm.Make(r, 0, 0, g.imm()))
+		}
+		g.depth, g.budget = 2, 4
+		g.block(4)
+		g.emit(isa.Mov64Imm.Make(0, 0, 0, int32(g.pick(2))))
+		if g.one(10) {
+			g.emit(isa.Mov64Reg.Make(0, isa.R7, 0, 0))
+		}
+		g.emit(isa.Exit.Make(0, 0, 0, 0))
 	}
 }

@@ -12,6 +12,5 @@ var helperTable = func() map[int32]*helper.Helper {
 	for _, h := range helper.Table() {
 		m[h.ID] = &h
 	}
-	m[1] = &helper.Helper{ID: 1, Name: "map_lookup_elem", Args: []helper.Arg{helper.MapRef, helper.MapKey}, Result: helper.ResultMapValue | helper.MayBeNull, PacketMemory: true}
 	return m
 }()

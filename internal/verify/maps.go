@@ -42,7 +42,13 @@ func (v *verifier) known() error {
 	if !v.plain() && (v.opts.Type.Layout() == nil || v.opts.Type.BTF) {
 		return &Unsupported{Slot: -1, Text: v.sprintf("programs of type %s are not known to the verifier", v.opts.Type.Type)}
 	}
-	return v.knownInstructions()
+	if err := v.knownInstructions(); err != nil {
+		return err
+	}
+	if at := v.attach(); !v.opts.Type.Attach.Has(at) {
+		return v.failAt(0, BadAttach, "programs of type %s are not made for attach type %d", v.opts.Type.Type, at)
+	}
+	return nil
 }
 
 // directValue checks the address of a map's value that an instruction loads.

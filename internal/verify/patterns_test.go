@@ -11,6 +11,10 @@ import (
 
 // statement emits one statement of the program's pattern.
 func (g *gen) statement() {
+	if g.special != nil && g.one(4) {
+		g.special()
+		return
+	}
 	switch k := g.pick(20); {
 	case k < 7:
 		g.alu()
@@ -56,9 +60,26 @@ var genTypes = []spec.ProgramType{spec.SocketFilter, spec.SchedCLS, spec.XDP, sp
 var genMaps = []spec.Map{
 	{Name: "hash", Type: spec.Hash, KeySize: 4, ValueSize: 24, MaxEntries: 4},
 	{Name: "array", Type: spec.Array, KeySize: 4, ValueSize: 16, MaxEntries: 2},
+	{Name: "ring", Type: spec.RingBuf, MaxEntries: 4096},
+	{Name: "locks", Type: spec.Array, KeySize: 4, ValueSize: 16, MaxEntries: 2, Fields: []spec.MapField{{Kind: spec.SpinLock, Offset: 4}}},
 	{Name: "data", Type: spec.Array, KeySize: 4, ValueSize: 32, MaxEntries: 1},
 	{Name: "rodata", Type: spec.Array, KeySize: 4, ValueSize: 16, MaxEntries: 1, Flags: mapReadOnlyProg, Frozen: true,
 		Contents: []spec.MapEntry{{Key: make([]byte, 4), Value: []byte{0, 0, 0, 0, 1, 0, 0, 0, 2, 0xff, 0xff, 0xff, 5, 6, 7, 0x80}}}},
+}
+
+// patterns are the statements that a program may have besides those that all have.
+var patterns = []func(g *gen) func(){
+	func(g *gen) func() { return nil },
+	func(g *gen) func() { return g.update },
+	func(g *gen) func() { return g.memory },
+	func(g *gen) func() { return g.record },
+	func(g *gen) func() {
+		if g.p.Type == spec.SchedCLS || g.p.Type == spec.XDP || g.p.Type == spec.CGroupSKB {
+			return g.lock
+		}
+		return g.update
+	},
+	func(g *gen) func() { return g.callback },
 }
 
 // generate returns a program of a type.
@@ -84,9 +105,11 @@ func generate(rng *rand.Rand, t spec.ProgramType, size int) (*spec.Program, []sp
 			g.emit(isa.Mov64Imm.Make(r, 0, 0, g.imm()))
 		}
 	}
+	g.special = patterns[g.pick(len(patterns))](g)
 	g.block(size)
 	g.emit(isa.Mov64Imm.Make(0, 0, 0, int32(g.pick(2))), isa.Exit.Make(0, 0, 0, 0))
 	g.functions()
+	g.callbacks()
 	g.p.Insns = g.code
 	return g.p, g.maps
 }
