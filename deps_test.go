@@ -31,7 +31,7 @@ elf:                  spec isa github.com/cilium/ebpf
 classic:              spec isa helper golang.org/x/net/bpf
 pcap:                 classic spec golang.org/x/net/bpf
 internal/ir:          spec isa
-internal/verify:      internal/value internal/ir progtype helper spec isa github.com/cilium/ebpf/btf
+internal/verify:      asm internal/value internal/ir progtype helper spec isa github.com/cilium/ebpf/btf
 internal/mem:
 internal/jit/amd64:   isa
 internal/jit:         internal/jit/amd64 internal/ir helper isa

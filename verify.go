@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/skepbpf/skep/helper"
@@ -78,15 +79,24 @@ func Verify(p *spec.Program, maps []spec.Map, opts *VerifyOptions) (*Verificatio
 	return out, err
 }
 
+// standardHelpers is the table without additions, which does not change.
+var standardHelpers = sync.OnceValues(func() (map[int32]*helper.Helper, error) { return helperTable(nil) })
+
 func (out *Verification) verify(p *spec.Program, maps []spec.Map, opts *VerifyOptions) error {
-	helpers, err := helperTable(opts.Helpers)
+	helpers, err := standardHelpers()
+	if len(opts.Helpers) > 0 {
+		helpers, err = helperTable(opts.Helpers)
+	}
 	if err != nil {
 		return err
 	}
 	for _, e := range p.Externs {
 		return &UnsupportedError{Slot: e.Insn, Text: fmt.Sprintf("%s, which is the kernel's", e.Name)}
 	}
-	source, err := resolveCalls(p, helpers)
+	source := p
+	if len(p.Calls) > 0 {
+		source, err = resolveCalls(p, helpers)
+	}
 	if errors.Is(err, ErrNotSupported) {
 		return &UnsupportedError{Slot: -1, Text: err.Error()}
 	}

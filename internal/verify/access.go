@@ -148,7 +148,7 @@ func (v *verifier) access(r uint8, off int64, size int, write, atomic bool, val 
 		return v.failReg(MaybeNull, r, "%s through R%d, which may be null: compare it with 0 first", verb, r)
 	}
 	v.facts.note(v, ptr, off, size)
-	if err := v.aligned(r, ptr, off, size); err != nil {
+	if err := v.aligned(r, ptr, off, size, atomic); err != nil {
 		return err
 	}
 	leak := write && val != nil && val.pointer() && v.opts.Strict
@@ -337,8 +337,8 @@ func (v *verifier) packetRegion(r uint8, ptr *reg, off int64, size int) error {
 }
 
 // aligned checks the alignment of an access.
-func (v *verifier) aligned(r uint8, ptr *reg, off int64, size int) error {
-	strict := v.p.Source.Flags&spec.StrictAlignment != 0
+func (v *verifier) aligned(r uint8, ptr *reg, off int64, size int, atomic bool) error {
+	strict := atomic || v.p.Source.Flags&spec.StrictAlignment != 0
 	base := int64(0)
 	switch ptr.kind {
 	case Packet, PacketMeta:
@@ -346,16 +346,13 @@ func (v *verifier) aligned(r uint8, ptr *reg, off int64, size int) error {
 		if !strict {
 			return nil
 		}
-	case Stack, Context:
+	case Stack:
 		strict = true
 	case Arena:
 		return nil
 	}
 	if !strict || size == 1 {
 		return nil
-	}
-	if ptr.kind == Stack && !ptr.IsConst() && v.p.Source.Flags&spec.StrictAlignment == 0 {
-		// Where it is to go is checked byte by byte.
 	}
 	at := ptr.Bits.Add(value.ConstBits(uint64(base + int64(ptr.off) + off)))
 	if at.IsAligned(uint64(size)) {

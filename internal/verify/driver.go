@@ -3,6 +3,8 @@
 package verify
 
 import (
+	"sync"
+
 	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/internal/ir"
 	"github.com/skepbpf/skep/internal/value"
@@ -32,7 +34,7 @@ type verifier struct {
 	depths []int  // bytes of stack that each function uses
 	later  []bool // functions that are called after the program has ended
 
-	pool     pool
+	pool     *pool
 	cur      *state
 	at, prev ir.Index
 	entry    *jump // of the current instruction in the history, or nil
@@ -86,6 +88,8 @@ func (v *verifier) run() error {
 	}
 	v.findLive()
 	v.states = make([][]*state, len(v.p.Ins))
+	v.pool = pools.Get().(*pool)
+	defer v.recycle()
 	err := v.walk(v.start())
 	v.log.end(v)
 	if err != nil {
@@ -96,6 +100,32 @@ func (v *verifier) run() error {
 	}
 	v.facts.finish(v)
 	return nil
+}
+
+// pools keeps memory from one verification to the next.
+var pools = sync.Pool{New: func() any { return &pool{} }}
+
+// maxPooled is how many frames are kept.
+const maxPooled = 1024
+
+// recycle gives all states back.
+func (v *verifier) recycle() {
+	for _, list := range v.states {
+		for _, s := range list {
+			v.pool.drop(s)
+		}
+	}
+	for _, b := range v.branches {
+		v.pool.drop(b.s)
+	}
+	if v.cur != nil {
+		v.pool.drop(v.cur)
+	}
+	v.states, v.branches, v.cur = nil, nil, nil
+	v.pool.frames = v.pool.frames[:min(len(v.pool.frames), maxPooled)]
+	v.pool.states = v.pool.states[:min(len(v.pool.states), maxPooled)]
+	pools.Put(v.pool)
+	v.pool = nil
 }
 
 // start is the state at the first instruction.

@@ -92,6 +92,8 @@ func generate(rng *rand.Rand, t spec.ProgramType, size int) (*spec.Program, []sp
 		g.ctx = []ctxField{{0, 4}, {4, 4}, {8, 4}, {12, 4}, {16, 4}, {20, 4}}
 	case spec.FlowDissector:
 		g.ctx = []ctxField{{76, 4}, {80, 4}, {144, 8}}
+	case spec.PerfEvent:
+		g.ctx = []ctxField{{0, 8}, {8, 8}, {16, 8}, {168, 8}}
 	default:
 		g.ctx = []ctxField{{0, 8}, {8, 8}, {8, 4}, {16, 4}, {24, 2}, {4, 4}}
 	}

@@ -53,7 +53,14 @@ func (v *verifier) pointerArith(in *ir.Ins, row *isa.Row, ptr reg, off *reg, swa
 	default:
 		return fail("R%d is an address (%s): no arithmetic on it is allowed", at, ptr.name())
 	}
-	if err := v.saneOffset(at, off, &ptr); err != nil {
+	number := at
+	if row.From == isa.FromReg {
+		number = in.Src
+	}
+	if swapped {
+		number = in.Dst
+	}
+	if err := v.saneOffset(number, off, &ptr); err != nil {
 		return err
 	}
 	if err := v.saneOffset(at, &ptr, &ptr); err != nil {

@@ -146,6 +146,9 @@ func (p *pool) copy(s *state) *state {
 
 // drop gives a state back.
 func (p *pool) drop(s *state) {
+	for i := range s.history {
+		s.history[i].linked = nil
+	}
 	for _, f := range s.frames {
 		p.dropFrame(f)
 	}
