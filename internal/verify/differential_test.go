@@ -21,13 +21,14 @@ import (
 	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/internal/ir"
 	"github.com/skepbpf/skep/internal/kernel"
+	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/progtype"
 	"github.com/skepbpf/skep/spec"
 )
 
 // judge returns our verdict and the kernel's. Errors of the kernel that are no verdict are fatal.
 func judge(t *testing.T, p *spec.Program, maps []spec.Map) (ours error, res *Result, refused *kernel.VerifierError) {
-	d, err := ir.Decode(p, ir.Options{})
+	d, err := ir.Decode(resolve(p), ir.Options{})
 	if err != nil {
 		ours = err
 	} else {
@@ -170,5 +171,55 @@ func (c *counts) note(t *testing.T, p *spec.Program, maps []spec.Map, what, why 
 			t.Fatal(err)
 		}
 		t.Errorf("%s: %s: %s", name, what, why)
+	}
+}
+
+// caseFiles are the files of cases.
+var caseFiles = []string{"testdata/errors.bpf", "testdata/accepted.bpf", "testdata/differential.bpf"}
+
+// TestCasesInKernel checks that the kernel judges the cases as their files say. With SKEP_UPDATE it writes what the
+// kernel says into the files.
+func TestCasesInKernel(t *testing.T) {
+	if err := kernel.Available(); err != nil {
+		t.Skip(err)
+	}
+	for _, file := range caseFiles {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := string(data)
+		for _, c := range readCases(t, file) {
+			if c.strict || c.profile != isa.ProfileLinux {
+				continue
+			}
+			p := c.program(t)
+			says := "accepted"
+			k, err := kernel.Load(p, caseMaps, &kernel.Options{HelperID: helper.ID, Log: true})
+			var refused *kernel.VerifierError
+			switch {
+			case err == nil:
+				k.Close()
+			case errors.As(err, &refused):
+				says, _ = refused.Reason()
+				if says == "" {
+					says = refused.Err.Error()
+				}
+			default:
+				t.Logf("%s: %v", c.name, err)
+				continue
+			}
+			if (err == nil) != (c.code == "") {
+				t.Errorf("%s: the kernel says: %s", c.name, says)
+			}
+			if os.Getenv("SKEP_UPDATE") != "" && c.kernel == "" {
+				text = strings.Replace(text, c.text, "; kernel: "+says+"\n"+c.text, 1)
+			}
+		}
+		if os.Getenv("SKEP_UPDATE") != "" {
+			if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }

@@ -78,8 +78,18 @@ func (v *verifier) result() *Result {
 	return &Result{Processed: v.processed, States: v.kept, PeakStates: v.peak, StackDepth: v.deepest, Facts: v.facts}
 }
 
-// run does both steps.
+// run does both steps, and explains what they find.
 func (v *verifier) run() error {
+	err := v.both()
+	if v.cur == nil || err == nil {
+		return addHint(err)
+	}
+	defer v.recycle()
+	return v.explain(err)
+}
+
+// both does both steps.
+func (v *verifier) both() error {
 	if err := v.known(); err != nil {
 		return err
 	}
@@ -89,12 +99,12 @@ func (v *verifier) run() error {
 	v.findLive()
 	v.states = make([][]*state, len(v.p.Ins))
 	v.pool = pools.Get().(*pool)
-	defer v.recycle()
 	err := v.walk(v.start())
 	v.log.end(v)
 	if err != nil {
-		return v.explain(err)
+		return err
 	}
+	v.recycle()
 	if err := v.stackDepths(); err != nil {
 		return err
 	}

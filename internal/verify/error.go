@@ -48,7 +48,6 @@ const (
 	NotReference               // release of what is no reference
 	LockHeld                   // something not allowed while a lock is held
 	LockMisuse                 // locks that are not taken and given back in pairs
-	BadSubprogram              // a function that is not called as it wants to be, or misplaced
 	BadPacketLoad              // ld_abs or ld_ind where it is not allowed
 	BadDynptr                  // a dynptr or iterator that is not used as it must be
 	BadAtomic                  // an atomic instruction on memory that does not allow it
@@ -60,7 +59,7 @@ var codeNames = [numCodes]string{"unreachable", "loop", "infinite-loop", "too-co
 	"unread-register", "pointer-arithmetic", "pointer-comparison", "pointer-leak", "division-by-zero", "bad-shift", "not-a-pointer",
 	"maybe-null", "bad-stack", "uninitialized-stack", "corrupt-stack", "bad-context", "bad-packet", "bad-map-value", "bad-memory",
 	"read-only", "write-only", "misaligned", "bad-helper", "bad-argument", "bad-map", "bad-return", "bad-callback", "unreleased",
-	"not-a-reference", "lock-held", "lock-misuse", "bad-subprogram", "bad-packet-load", "bad-dynptr", "bad-atomic", "bad-attach-type"}
+	"not-a-reference", "lock-held", "lock-misuse", "bad-packet-load", "bad-dynptr", "bad-atomic", "bad-attach-type"}
 
 // String returns the class's name.
 func (c Code) String() string {

@@ -26,7 +26,7 @@ func (v *verifier) explain(err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
-	e.Hint = hints[e.Code]
+	addHint(err)
 	if e.Reg < 0 {
 		return e
 	}
@@ -36,6 +36,15 @@ func (v *verifier) explain(err error) error {
 	}
 	e.Story = v.tell(v.replay(path), e.Reg)
 	return e
+}
+
+// addHint completes an error by what would help.
+func addHint(err error) error {
+	var e *Error
+	if errors.As(err, &e) {
+		e.Hint = hints[e.Code]
+	}
+	return err
 }
 
 // path returns the instructions of the current path, from the first on.

@@ -1,0 +1,143 @@
+// Implements the tests of cases: programs with the expected error as a comment at the line.
+
+package verify
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/skepbpf/skep/asm"
+	"github.com/skepbpf/skep/helper"
+	"github.com/skepbpf/skep/internal/ir"
+	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/progtype"
+	"github.com/skepbpf/skep/spec"
+)
+
+var caseMaps = append([]spec.Map{{Name: "wronly", Type: spec.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1, Flags: mapWriteOnlyProg}}, genMaps...)
+
+// testCase is a program with what is expected of it.
+type testCase struct {
+	name, text string
+	typ        spec.ProgramType
+	attach     uint32
+	strict     bool
+	profile    isa.Profile
+	line       int    // of the error, from 1; 0: the program is accepted
+	code       string // of the error
+	kernel     string // what the kernel says; "" where it was not asked
+}
+
+// readCases reads a file of cases.
+func readCases(t *testing.T, file string) []testCase {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []testCase
+	for _, part := range strings.Split("\n"+string(data), "\n=== ")[1:] {
+		head, text, _ := strings.Cut(part, "\n")
+		c := testCase{text: text}
+		var name []string
+		for _, word := range strings.Fields(head) {
+			typ, err := spec.ParseProgramType(word)
+			switch {
+			case err == nil:
+				c.typ = typ
+			case word == "strict":
+				c.strict = true
+			case word == "profile=2014":
+				c.profile = isa.Profile2014
+			case strings.HasPrefix(word, "attach="):
+				fmt.Sscanf(word, "attach=%d", &c.attach)
+			default:
+				name = append(name, word)
+			}
+		}
+		c.name = strings.Join(name, " ")
+		for n, line := range strings.Split(text, "\n") {
+			if _, code, ok := strings.Cut(line, "; error "); ok {
+				c.line, c.code = n+1, strings.TrimSpace(code)
+			}
+			if k, ok := strings.CutPrefix(line, "; kernel: "); ok {
+				c.kernel = k
+			}
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+func (c *testCase) program(t *testing.T) *spec.Program {
+	t.Helper()
+	p, err := asm.Assemble(c.name, c.text, &asm.Options{Helper: helper.ID})
+	if err != nil {
+		t.Fatalf("%s: %v", c.name, err)
+	}
+	p.Name, p.Type, p.License, p.AttachType = "case", c.typ, "GPL", c.attach
+	return p
+}
+
+func (c *testCase) verify(t *testing.T, p *spec.Program) (*Result, error) {
+	t.Helper()
+	d, err := ir.Decode(resolve(p), ir.Options{Profile: c.profile})
+	if err != nil {
+		t.Fatalf("%s: %v", c.name, err)
+	}
+	return Verify(d, &Options{Type: progtype.Find(c.typ), Maps: caseMaps, Helper: testHelper, Strict: c.strict, Profile: c.profile})
+}
+
+// TestErrors checks that each program is refused at the line that says so, with the class of error that it says, and
+// that every class has a case.
+func TestErrors(t *testing.T) {
+	seen := map[string]bool{}
+	for _, c := range readCases(t, "testdata/errors.bpf") {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := c.verify(t, c.program(t))
+			var e *Error
+			switch {
+			case !errors.As(err, &e):
+				t.Fatalf("got %v, want %s", err, c.code)
+			case e.Code.String() != c.code:
+				t.Errorf("got %s (%v), want %s", e.Code, err, c.code)
+			case e.Line == nil || e.Line.Line != c.line && !strings.Contains(strings.Split(c.text, "\n")[c.line-1], ": ;"):
+				t.Errorf("%v: at line %+v, want %d", err, e.Line, c.line)
+			case e.Text == "" || e.Hint == "":
+				t.Errorf("%v: no text or no hint", err)
+			}
+			seen[c.code] = true
+		})
+	}
+	for code := range numCodes {
+		if !seen[code.String()] {
+			t.Errorf("no case has an error of class %s", code)
+		}
+	}
+}
+
+// TestAccepted checks that each program is accepted.
+func TestAccepted(t *testing.T) {
+	for _, c := range readCases(t, "testdata/accepted.bpf") {
+		if _, err := c.verify(t, c.program(t)); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+// TestDisagreements checks the cases that were judged otherwise than by the kernel once.
+func TestDisagreements(t *testing.T) {
+	for _, c := range readCases(t, "testdata/differential.bpf") {
+		_, err := c.verify(t, c.program(t))
+		var e *Error
+		switch {
+		case c.code == "" && err != nil:
+			t.Errorf("%s: %v", c.name, err)
+		case c.code != "" && (!errors.As(err, &e) || e.Code.String() != c.code || e.Line.Line != c.line):
+			t.Errorf("%s: got %v, want %s at line %d", c.name, err, c.code, c.line)
+		}
+	}
+}
