@@ -81,7 +81,6 @@ type moment struct {
 	at    ir.Index
 	depth int
 	regs  [isa.NumRegisters]reg
-	slots map[int]reg // spilled registers by slot, if the instruction loads from the stack
 }
 
 // replay walks a path again and returns its last moments; the last one is that of the fault.
