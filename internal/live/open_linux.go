@@ -39,6 +39,9 @@ func lookup(ifname string, opts Options) (device, error) {
 	}
 	iface, err := net.InterfaceByName(ifname)
 	if err != nil {
+		if op := (*net.OpError)(nil); errors.As(err, &op) {
+			err = op.Err // without the names that package net has for what it did
+		}
 		return d, fmt.Errorf("interface %q: %w", ifname, err)
 	}
 	d.index, d.loopback = iface.Index, iface.Flags&net.FlagLoopback != 0
