@@ -5,6 +5,7 @@ package elf
 import (
 	"cmp"
 	stdelf "debug/elf"
+	"encoding/binary"
 	"slices"
 
 	"github.com/cilium/ebpf/btf"
@@ -193,6 +194,8 @@ func (o *object) relocate(f *function, c *piece, i int, r reloc) error {
 	}
 	sec := sym.sec
 	switch {
+	case sec.name == ".data" && o.has("lirc_mode2/maps"):
+		return o.parameter(c, i, sec, sym, at, fail)
 	case sec.mapName != "":
 		if at < 0 || at > int64(sec.size) {
 			return fail("offset %d is outside section %s of %d bytes", at, sec.name, sec.size)
@@ -208,6 +211,21 @@ func (o *object) relocate(f *function, c *piece, i int, r reloc) error {
 		return fail("section %s holds neither maps nor variables nor code", sec.name)
 	}
 	c.insns[i], c.insns[i+1] = isa.Instruction{Code: in.Code, Regs: in.Regs & 0x0f}, isa.Instruction{}
+	return nil
+}
+
+// parameter makes a wide load load the value of a variable. So the programs of ir-keytable have their parameters: they
+// take the address of a variable, and its loader puts the value there.
+func (o *object) parameter(c *piece, i int, sec *section, sym *symbol, at int64, fail func(string, ...any) error) error {
+	if at < 0 || at+4 > int64(len(sec.data)) {
+		return fail("offset %d is outside section %s of %d bytes", at, sec.name, sec.size)
+	}
+	value := int32(binary.LittleEndian.Uint32(sec.data[at:]))
+	if given, ok := o.opts.Parameters[sym.Name]; ok {
+		value = given
+	}
+	c.insns[i] = isa.Instruction{Code: opWide, Regs: c.insns[i].Regs & 0x0f, Imm: value}
+	c.insns[i+1] = isa.Instruction{}
 	return nil
 }
 

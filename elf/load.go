@@ -30,6 +30,10 @@ type Options struct {
 	// KernelVersion is what programs see as LINUX_KERNEL_VERSION, such as 0x061200 for 6.18. Zero means the
 	// running kernel's, and where there is none, 6.18.
 	KernelVersion uint32
+
+	// Parameters are values for the variables of infrared decoders as ir-keytable has them: their programs take the
+	// address of a variable, and loading puts its value there. What is not named keeps the value it has in the object.
+	Parameters map[string]int32
 }
 
 // NoTypes is what to do about CO-RE relocations without types to resolve them against.

@@ -192,15 +192,39 @@ func (o *object) readSymbols(f *stdelf.File) error {
 	}
 	for _, s := range list {
 		sym := symbol{Symbol: s, typ: stdelf.ST_TYPE(s.Info), bind: stdelf.ST_BIND(s.Info)}
-		if s.Section > stdelf.SHN_UNDEF && int(s.Section) < len(o.sections) {
+		if s.Section > stdelf.SHN_UNDEF && int(s.Section) < len(f.Sections) {
 			sym.sec = o.sections[s.Section]
 			sym.sec.symbols = append(sym.sec.symbols, len(o.symbols))
 			if sym.sec.kind != other && s.Value > sym.sec.size {
 				return sym.sec.wrongSymbol(s.Name, "its place, %#x, is behind the section's %d bytes", s.Value, sym.sec.size)
 			}
 		}
+		if s.Section == stdelf.SHN_COMMON {
+			if err := o.common(&sym); err != nil {
+				return err
+			}
+		}
 		o.symbols = append(o.symbols, sym)
 	}
+	return nil
+}
+
+// common gives a variable that no section holds a place in one of their own. Old compilers made such of global
+// variables without a value; the symbol says how it is to be aligned.
+func (o *object) common(sym *symbol) error {
+	const name = "COMMON"
+	last := o.sections[len(o.sections)-1]
+	if last.name != name {
+		last = &section{name: name, kind: data, relocs: map[uint64]reloc{}, funcs: map[uint64]*function{}}
+		o.sections = append(o.sections, last)
+	}
+	align := min(max(sym.Value, 1), 4096)
+	at := (last.size + align - 1) / align * align
+	if sym.Size > maxData || at+sym.Size > maxData {
+		return last.wrongSymbol(sym.Name, "the variables have more than %d bytes", maxData)
+	}
+	sym.sec, sym.Value, last.size = last, at, at+sym.Size
+	last.symbols = append(last.symbols, len(o.symbols))
 	return nil
 }
 

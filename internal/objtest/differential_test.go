@@ -24,6 +24,7 @@ import (
 	"github.com/skepbpf/skep"
 	"github.com/skepbpf/skep/bpfmap"
 	local "github.com/skepbpf/skep/bpfmap/ringbuf"
+	"github.com/skepbpf/skep/elf"
 	"github.com/skepbpf/skep/internal/objtest"
 	"github.com/skepbpf/skep/spec"
 )
@@ -132,8 +133,9 @@ func differential(t *testing.T, list []subject) {
 				}
 				kernel := runKernel(t, &s, name, packets)
 				for _, engine := range []skep.Engine{skep.EngineInterp, skep.EngineAuto} {
-					compare(t, engine.String(), kernel, runSkep(t, &s, name, engine, packets, kernel))
+					compare(t, engine.String(), kernel, runSkep(t, collectionOf(t, &s, engine, true), &s, name, packets, kernel))
 				}
+				compare(t, "from cilium/ebpf", kernel, runSkep(t, collectionOf(t, &s, skep.EngineAuto, false), &s, name, packets, kernel))
 			})
 		}
 	}
@@ -298,17 +300,36 @@ func sum(each [][]byte) string {
 	return string(out)
 }
 
-func runSkep(t *testing.T, s *subject, name string, engine skep.Engine, packets [][]byte, like *outcome) *outcome {
+// collectionOf loads an object for an engine, by the project's own loader or that of cilium/ebpf.
+func collectionOf(t *testing.T, s *subject, engine skep.Engine, own bool) *skep.Collection {
+	opts := &skep.CollectionOptions{Programs: skep.Options{Engine: engine}}
+	var c *skep.Collection
+	if own {
+		loaded, err := elf.Load(s.data, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err = skep.NewCollectionWithOptions(loaded, opts)
+		return checked(t, c, err)
+	}
 	cs, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(s.data))
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := skep.NewCollectionWithOptions(cs, &skep.CollectionOptions{Programs: skep.Options{Engine: engine}})
+	c, err = skep.NewCollectionWithOptions(cs, opts)
+	return checked(t, c, err)
+}
+
+func checked(t *testing.T, c *skep.Collection, err error) *skep.Collection {
 	if errors.Is(err, skep.ErrNotSupported) {
 		t.Skip(err)
 	} else if err != nil {
 		t.Fatal(err)
 	}
+	return c
+}
+
+func runSkep(t *testing.T, c *skep.Collection, s *subject, name string, packets [][]byte, like *outcome) *outcome {
 	defer c.Close()
 	if s.preset != nil {
 		s.preset(func(m string, key, value any) {
