@@ -194,7 +194,7 @@ func (o *object) relocate(f *function, c *piece, i int, r reloc) error {
 	}
 	sec := sym.sec
 	switch {
-	case sec.name == ".data" && o.has("lirc_mode2/maps"):
+	case (sec.name == ".data" || sec.name == ".bss") && o.has("lirc_mode2/maps"):
 		return o.parameter(c, i, sec, sym, at, fail)
 	case sec.mapName != "":
 		if at < 0 || at > int64(sec.size) {
@@ -217,10 +217,13 @@ func (o *object) relocate(f *function, c *piece, i int, r reloc) error {
 // parameter makes a wide load load the value of a variable. So the programs of ir-keytable have their parameters: they
 // take the address of a variable, and its loader puts the value there.
 func (o *object) parameter(c *piece, i int, sec *section, sym *symbol, at int64, fail func(string, ...any) error) error {
-	if at < 0 || at+4 > int64(len(sec.data)) {
+	if at < 0 || at+4 > int64(sec.size) {
 		return fail("offset %d is outside section %s of %d bytes", at, sec.name, sec.size)
 	}
-	value := int32(binary.LittleEndian.Uint32(sec.data[at:]))
+	value := int32(0)
+	if at+4 <= int64(len(sec.data)) {
+		value = int32(binary.LittleEndian.Uint32(sec.data[at:]))
+	}
 	if given, ok := o.opts.Parameters[sym.Name]; ok {
 		value = given
 	}
