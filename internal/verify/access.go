@@ -95,7 +95,11 @@ func (v *verifier) atomic(in *ir.Ins, row *isa.Row) error {
 		out = int(in.Src)
 	}
 	if out >= 0 {
-		regs[out] = reg{Scalar: value.OfSize(size), kind: Scalar}
+		if old.kind == Scalar && size < 8 {
+			old.Truncate(size)
+			old.Repair()
+		}
+		regs[out] = old
 	}
 	return nil
 }
@@ -176,7 +180,7 @@ func (v *verifier) access(r uint8, off int64, size int, write, atomic bool, val 
 		if write && ptr.has(readOnly) {
 			return v.failReg(ReadOnly, r, "write through R%d to memory that can only be read", r)
 		}
-		return v.region(r, ptr, off, size, int64(ptr.n), BadMemory, "the memory")
+		return v.region(r, ptr, off, size, int64(uint32(ptr.n)), BadMemory, "the memory")
 	case Buf:
 		return v.accessBuf(r, ptr, off, size, write)
 	case Map:

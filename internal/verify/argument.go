@@ -247,7 +247,7 @@ func (v *verifier) memory(a *args, r uint8, size int64, write, orZero, raw bool)
 		if write && x.has(readOnly) {
 			return v.failReg(ReadOnly, r, "R%d is memory that can only be read", r)
 		}
-		return v.region(r, x, 0, int(size), int64(x.n), BadMemory, "the memory")
+		return v.region(r, x, 0, int(size), int64(uint32(x.n)), BadMemory, "the memory")
 	case Stack:
 		return v.stackMemory(a, r, x, size, write, orZero, raw)
 	case Scalar, NotInit:

@@ -274,14 +274,15 @@ func (b *backtrack) undoStore(in *ir.Ins, row *isa.Row, e *jump) bool {
 		return false
 	}
 	if row.Kind == isa.KindAtomic {
+		out := in.Src
 		if row.Fn == isa.FnCmpxchg {
-			b.clearReg(0)
-		} else if row.Fetch {
-			b.clearReg(in.Src)
+			out = 0
 		}
-		if e != nil && e.access&accessStack != 0 {
-			f, n := e.access.slot()
-			b.slots[f] &^= 1 << n
+		if row.Fetch && b.hasReg(out) {
+			b.clearReg(out)
+			if e != nil && e.access&accessStack != 0 {
+				b.setSlot(e.access.slot())
+			}
 		}
 		return true
 	}
