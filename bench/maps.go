@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"runtime"
 	"sync"
 	"time"
 
@@ -326,20 +327,19 @@ func goLongKey(i uint32) (k longKey) {
 	return k
 }
 
-// mapSink keeps results.
-var mapSink uint64
-
 func goMapOf[K comparable](r *mapRow, key func(uint32) K) *callers {
 	m := map[K]uint64{}
 	for i := range uint32(mapKeys) {
 		m[key(i+1)] = uint64(i + 1)
 	}
 	return &callers{run: func(n int) {
+		sum := uint64(0)
+		defer func() { runtime.KeepAlive(sum) }()
 		for range n {
 			for i := range uint32(mapKeys) {
 				switch r.op {
 				case opLookup:
-					mapSink += m[key(i+1)]
+					sum += m[key(i+1)]
 				case opRenew:
 					delete(m, key(i+1))
 					fallthrough
@@ -366,12 +366,14 @@ func goMapLockedOf[K comparable](r *mapRow, key func(uint32) K) *callers {
 		m[key(i+1)] = uint64(i + 1)
 	}
 	return &callers{run: func(n int) {
+		sum := uint64(0)
+		defer func() { runtime.KeepAlive(sum) }()
 		for range n {
 			for i := range uint32(mapKeys) {
 				switch r.op {
 				case opLookup:
 					mu.RLock()
-					mapSink += m[key(i+1)]
+					sum += m[key(i+1)]
 					mu.RUnlock()
 				case opRenew:
 					mu.Lock()

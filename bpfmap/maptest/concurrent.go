@@ -28,7 +28,22 @@ func Concurrent(t *testing.T, d *Def, steps int) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	d.ConcurrentOn(t, m, steps)
+}
+
+// ConcurrentOn is Concurrent on a map that is there, with others that use it at the same time, each in a
+// goroutine of its own: the loops of programs. It calls each of them steps times.
+func (d *Def) ConcurrentOn(t *testing.T, m *bpfmap.Local, steps int, others ...func(r *rand.Rand)) {
+	t.Helper()
 	var wg sync.WaitGroup
+	for i, other := range others {
+		wg.Go(func() {
+			r := rand.New(rand.NewPCG(uint64(i), 8))
+			for range steps {
+				other(r)
+			}
+		})
+	}
 	for who := range 6 {
 		wg.Go(func() {
 			r := rand.New(rand.NewPCG(uint64(who), 7))
