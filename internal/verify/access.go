@@ -15,6 +15,7 @@ func (v *verifier) load(in *ir.Ins, row *isa.Row) error {
 		return err
 	}
 	regs := v.cur.regs()
+	from, before := regs[in.Src].kind, v.facts.Access[v.at].Kind
 	out := unknownScalar()
 	if err := v.access(in.Src, int64(in.Off), int(row.Size/8), false, row.Kind == isa.KindLoadAcq, nil, -1, &out, row.Signed); err != nil {
 		return err
@@ -30,8 +31,23 @@ func (v *verifier) load(in *ir.Ins, row *isa.Row) error {
 		}
 		out.Repair()
 	}
+	v.facts.loaded(v.at, from, &out)
+	v.facts.wrote(v.at, &out)
 	regs[in.Dst] = out
-	return nil
+	return v.samePointers(in.Src, before, from)
+}
+
+// alone are the kinds of pointers whose accesses the kernel rewrites, so that an instruction must not be reached with
+// one of them and another kind.
+var alone = kinds(Context, Socket, SockCommon, TCPSock, XDPSock, Object, Arena)
+
+// samePointers checks that an instruction was not reached before with a pointer that needs another treatment.
+func (v *verifier) samePointers(r uint8, before, now Kind) error {
+	if before == NotInit || before == now || (alone>>before|alone>>now)&1 == 0 {
+		return nil
+	}
+	a, b := reg{kind: before}, reg{kind: now}
+	return v.failReg(MixedPointers, r, "R%d is an address in %s here, and in %s on another path: the same instruction cannot access both", r, b.what(), a.what())
 }
 
 // store walks through a store.
@@ -40,14 +56,19 @@ func (v *verifier) store(in *ir.Ins, row *isa.Row) error {
 		return err
 	}
 	regs := v.cur.regs()
+	imm := constScalar(in.Imm)
+	val, valReg := &imm, -1
 	if row.From == isa.FromReg {
 		if err := v.reads(in.Src); err != nil {
 			return err
 		}
-		return v.access(in.Dst, int64(in.Off), int(row.Size/8), true, row.Kind == isa.KindStoreRel, &regs[in.Src], int(in.Src), nil, false)
+		val, valReg = &regs[in.Src], int(in.Src)
 	}
-	imm := constScalar(in.Imm)
-	return v.access(in.Dst, int64(in.Off), int(row.Size/8), true, false, &imm, -1, nil, false)
+	to, before := regs[in.Dst].kind, v.facts.Access[v.at].Kind
+	if err := v.access(in.Dst, int64(in.Off), int(row.Size/8), true, row.Kind == isa.KindStoreRel, val, valReg, nil, false); err != nil {
+		return err
+	}
+	return v.samePointers(in.Dst, before, to)
 }
 
 // atomic walks through an atomic operation.
@@ -151,7 +172,7 @@ func (v *verifier) access(r uint8, off int64, size int, write, atomic bool, val 
 	case ptr.has(orNull):
 		return v.failReg(MaybeNull, r, "%s through R%d, which may be null: compare it with 0 first", verb, r)
 	}
-	v.facts.note(v, ptr, off, size)
+	v.facts.note(v, ptr, off)
 	if err := v.aligned(r, ptr, off, size, atomic); err != nil {
 		return err
 	}

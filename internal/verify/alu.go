@@ -9,8 +9,14 @@ import (
 	"github.com/skepbpf/skep/spec"
 )
 
-// alu walks through an arithmetic instruction.
+// alu walks through an arithmetic instruction, and notes what came out.
 func (v *verifier) alu(in *ir.Ins, row *isa.Row) error {
+	err := v.compute(in, row)
+	v.facts.wrote(v.at, &v.cur.regs()[in.Dst])
+	return err
+}
+
+func (v *verifier) compute(in *ir.Ins, row *isa.Row) error {
 	regs := v.cur.regs()
 	if row.From == isa.FromReg {
 		if err := v.reads(in.Src); err != nil {

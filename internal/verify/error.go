@@ -51,6 +51,7 @@ const (
 	BadPacketLoad              // ld_abs or ld_ind where it is not allowed
 	BadDynptr                  // a dynptr or iterator that is not used as it must be
 	BadAtomic                  // an atomic instruction on memory that does not allow it
+	MixedPointers              // an instruction that different paths reach with pointers that need different treatment
 	BadAttach                  // an attach type that programs of the type are not made for
 	numCodes
 )
@@ -59,7 +60,7 @@ var codeNames = [numCodes]string{"unreachable", "loop", "infinite-loop", "too-co
 	"unread-register", "pointer-arithmetic", "pointer-comparison", "pointer-leak", "division-by-zero", "bad-shift", "not-a-pointer",
 	"maybe-null", "bad-stack", "uninitialized-stack", "corrupt-stack", "bad-context", "bad-packet", "bad-map-value", "bad-memory",
 	"read-only", "write-only", "misaligned", "bad-helper", "bad-argument", "bad-map", "bad-return", "bad-callback", "unreleased",
-	"not-a-reference", "lock-held", "lock-misuse", "bad-packet-load", "bad-dynptr", "bad-atomic", "bad-attach-type"}
+	"not-a-reference", "lock-held", "lock-misuse", "bad-packet-load", "bad-dynptr", "bad-atomic", "mixed-pointers", "bad-attach-type"}
 
 // String returns the class's name.
 func (c Code) String() string {

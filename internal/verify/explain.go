@@ -309,5 +309,6 @@ var hints = map[Code]string{
 	BadPacketLoad:  "use it in a socket filter or tc program, outside of functions, with the context in R6",
 	BadDynptr:      "make the dynptr or iterator first, use it only through helpers, and release it",
 	BadAtomic:      "use atomic operations on map values and the stack",
+	MixedPointers:  "give each kind of pointer an access of its own",
 	BadAttach:      "give an attach type of this type of program",
 }

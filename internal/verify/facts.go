@@ -2,29 +2,42 @@
 
 package verify
 
-import "github.com/skepbpf/skep/internal/ir"
+import (
+	"slices"
+
+	"github.com/skepbpf/skep/internal/ir"
+	"github.com/skepbpf/skep/isa"
+)
 
 // Fact is what holds for the memory access of an instruction on every path.
 type Fact struct {
-	Kind Kind // of the pointer, the same on every path; NotInit if the instruction accesses no memory or is never reached
-	// Lo and Hi bound the offset of the first byte from the start of what is pointed to (of the stack, from R10). They
-	// are exact where equal.
+	Kind Kind // of the pointer; NotInit if the instruction accesses no memory or is never reached
+	// Lo and Hi bound the offset of the first byte from the start of what is pointed to (of the stack, from R10 of the
+	// frame). They are exact where equal.
 	Lo, Hi int64
 	Mixed  bool // pointers of different kinds come here on different paths
 }
 
-// Facts are indexed by ir.Index. All accesses of an accepted program are in range.
+// Facts are what is proved, by ir.Index. All accesses of an accepted program are in range and none is through a null
+// pointer, so that compilers need check nothing; Access tells them what they can make use of beyond that.
 type Facts struct {
+	ir.Facts
 	Access []Fact
-	Dead   []bool // no path leads here, conditions being taken into account
+	// Constants tells of instructions that write a number what that is on every path, if it is the same; Constant says
+	// whether it is.
+	Constant  []bool
+	Constants []uint64
+	written   []bool // by some path
 }
 
 func newFacts(p *ir.Program) *Facts {
-	return &Facts{Access: make([]Fact, len(p.Ins)), Dead: make([]bool, len(p.Ins))}
+	n := len(p.Ins)
+	return &Facts{Access: make([]Fact, n), Constant: make([]bool, n), Constants: make([]uint64, n), written: make([]bool, n),
+		Facts: ir.Facts{Loads: make([]ir.Load, n), Dead: make([]bool, n)}}
 }
 
 // note adds what a path knows of the access of the current instruction.
-func (f *Facts) note(v *verifier, ptr *reg, off int64, size int) {
+func (f *Facts) note(v *verifier, ptr *reg, off int64) {
 	a := &f.Access[v.at]
 	off += int64(ptr.off)
 	lo, hi := off+ptr.SMin, off+ptr.SMax
@@ -38,8 +51,90 @@ func (f *Facts) note(v *verifier, ptr *reg, off int64, size int) {
 	}
 }
 
+// loaded adds what a path has loaded into a register.
+func (f *Facts) loaded(at ir.Index, from Kind, out *reg) {
+	if from == Context {
+		switch out.kind {
+		case Packet:
+			f.Loads[at] = ir.LoadPacket
+		case PacketEnd:
+			f.Loads[at] = ir.LoadPacketEnd
+		case PacketMeta:
+			f.Loads[at] = ir.LoadPacketMeta
+		}
+	}
+}
+
+// wrote adds what a path has written to the destination of an arithmetic instruction or a load.
+func (f *Facts) wrote(at ir.Index, out *reg) {
+	c := out.constant()
+	switch {
+	case !f.written[at]:
+		f.written[at], f.Constant[at], f.Constants[at] = true, c, out.Bits.Value
+	case !c || f.Constants[at] != out.Bits.Value:
+		f.Constant[at] = false
+	}
+}
+
 func (f *Facts) finish(v *verifier) {
 	for i, m := range v.marks {
 		f.Dead[i] = m&markSeen == 0
 	}
+	f.MaxInsns = v.longest()
+}
+
+// longest returns the length of the longest path through a program without loops, those of functions that are called
+// included; 0 if there are loops, or functions that helpers call.
+func (v *verifier) longest() uint64 {
+	n := len(v.p.Ins)
+	length := make([]uint64, n) // from an instruction to the end of its function
+	done := make([]uint8, n)    // 1: under way, 2: known
+	type visit struct{ at ir.Index }
+	var succ [3]ir.Index
+	for _, f := range slices.Backward(v.p.Funcs) {
+		path := []visit{{f.Entry}}
+		for len(path) > 0 {
+			at := path[len(path)-1].at
+			next := v.successors(at, succ[:0])
+			if done[at] == 0 {
+				done[at] = 1
+				if op := v.p.Ins[at].Op; op == isa.LdFunc || op == isa.MayGoto || op == isa.CallKfunc {
+					return 0
+				}
+				waits := false
+				for _, to := range next {
+					switch done[to] {
+					case 0:
+						path = append(path, visit{to})
+						waits = true
+					case 1:
+						return 0
+					}
+				}
+				if waits {
+					continue
+				}
+			}
+			path = path[:len(path)-1]
+			if done[at] == 2 {
+				continue
+			}
+			var most, callee uint64
+			for _, to := range next {
+				switch {
+				case done[to] != 2:
+					return 0
+				case v.p.Ins[at].Op == isa.CallLocal && to == ir.Index(v.p.Ins[at].Off):
+					callee = length[to]
+				default:
+					most = max(most, length[to])
+				}
+			}
+			length[at], done[at] = 1+most+callee, 2
+			if length[at] > 1<<40 {
+				return 0
+			}
+		}
+	}
+	return length[0]
 }

@@ -20,6 +20,7 @@ type gen struct {
 	wild              int // one in so many choices is careless
 	depth             int
 	special           func()
+	called            bool // the function that is emitted is not the main one
 	budget            int
 	functionAddresses []callbackRef
 	calls             []int // call instructions whose function is to come
@@ -122,7 +123,8 @@ func (g *gen) variable() {
 		mask &^= s.n - 1
 	}
 	g.emit(isa.Mov64Reg.Make(a, b, 0, 0), isa.And64Imm.Make(a, 0, 0, int32(mask)))
-	if g.one(2) {
+	if g.one(2) && !g.called {
+		// Not in a called function, where the kernel mistakes the frame (see the list of differences).
 		g.emit(isa.Add64Reg.Make(a, isa.R10, 0, 0))
 	} else {
 		g.emit(isa.Mov64Reg.Make(b, isa.R10, 0, 0), isa.Add64Reg.Make(b, a, 0, 0))
@@ -557,6 +559,7 @@ type callbackRef struct {
 // callbacks emits the functions whose addresses were taken.
 func (g *gen) callbacks() {
 	for _, ref := range g.functionAddresses {
+		g.called = true
 		g.code[ref.at].Imm = int32(len(g.code) - ref.at - 1)
 		g.calls = make([]int, 5)
 		g.ctx = []ctxField{{0, 4}}

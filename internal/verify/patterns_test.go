@@ -120,6 +120,7 @@ func generate(rng *rand.Rand, t spec.ProgramType, size int) (*spec.Program, []sp
 func (g *gen) functions() {
 	calls := g.calls
 	for n, at := range calls {
+		g.called = true
 		g.code[at].Imm = int32(len(g.code) - at - 1)
 		if n > 0 && g.one(2) {
 			g.code[at].Imm = g.code[calls[0]].Imm + int32(calls[0]-at)
