@@ -95,7 +95,12 @@ func (h host) Probe(b []byte, addr uint64) bool {
 }
 
 // PacketData implements interp.Host.
-func (h host) PacketData() (data []byte, meta int) { return h.m.Packet, h.data.meta }
+func (h host) PacketData() (data []byte, meta int) {
+	if h.data.meta > 0 {
+		return h.data.bytes, h.data.meta
+	}
+	return h.m.Packet, 0
+}
 
 // PacketFront implements interp.Host.
 func (h host) PacketFront() int { return h.data.front }

@@ -97,9 +97,9 @@ func flowHash(p *spec.Packet, data []byte) uint32 {
 func setCongestion(c *Call, _, _, _, _, _ uint64) (uint64, error) {
 	protocol, at := c.headers()
 	data := c.packet()
-	for isVLAN(protocol) && len(data) >= at+vlanLen {
-		protocol = binary.BigEndian.Uint16(data[at+2:])
-		at += vlanLen
+	// What counts is the protocol behind the tags, but the header is taken to be where the first tag is, as in the kernel.
+	for tag := at; isVLAN(protocol) && tag >= 0 && len(data) >= tag+vlanLen; tag += vlanLen {
+		protocol = binary.BigEndian.Uint16(data[tag+2:])
 	}
 	if n := ipHeader(protocol); n == 0 || at < 0 || len(data) < at+n {
 		return 0, nil
