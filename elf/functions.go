@@ -152,9 +152,9 @@ func (s *section) orderFunctions() {
 	}
 }
 
-// programs returns the functions of a section that are programs. Those in .text are only there to be called,
+// programsIn returns the functions of a section that are programs. Those in .text are only there to be called,
 // unless there is no other code.
-func (o *object) programs(sec *section) []*function {
+func (o *object) programsIn(sec *section) []*function {
 	if sec.name == ".text" {
 		for _, s := range o.sections {
 			if s.kind == code && s != sec {

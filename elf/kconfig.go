@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	stdelf "debug/elf"
 	"encoding/binary"
 	"io"
 	"os"
@@ -55,20 +56,17 @@ func (o *object) loadKconfig() error {
 	}
 	m := spec.Map{Name: ".kconfig", Type: spec.Array, KeySize: 4, ValueSize: ds.Size, MaxEntries: 1, Flags: readOnly, Frozen: true,
 		ValueType: ds, Contents: []spec.MapEntry{{Key: make([]byte, 4), Value: value}}}
+	o.mapNames[m.Name] = true
 	o.out.Maps = append(o.out.Maps, m)
 	sec.mapName, sec.size = m.Name, uint64(ds.Size)
 	o.addVariables(sec, ds, nil, 0)
 	return nil
 }
 
-// isWeak reports whether the object can do without an external name.
+// isWeak reports whether the object can do without an external name. One that nothing refers to it can.
 func (o *object) isWeak(name string) bool {
-	for i := range o.symbols {
-		if s := &o.symbols[i]; s.Name == name && s.sec == nil {
-			return s.bind == 2 // STB_WEAK
-		}
-	}
-	return true // nothing refers to it
+	bind, ok := o.missing[name]
+	return !ok || bind == stdelf.STB_WEAK
 }
 
 // configured returns the value of a variable as the kernel's configuration would write it.

@@ -34,17 +34,16 @@ type localRef struct {
 // loadPrograms makes the programs of all sections.
 func (o *object) loadPrograms() error {
 	license := o.license()
-	used := map[string]bool{}
 	for _, sec := range o.sections {
 		if sec.kind != code {
 			continue
 		}
-		for _, f := range o.programs(sec) {
+		for _, f := range o.programsIn(sec) {
 			for _, name := range append([]string{f.name}, f.aliases...) {
-				if used[name] {
+				if o.programs[name] {
 					return sec.wrongSymbol(name, "there is a program of this name already")
 				}
-				used[name] = true
+				o.programs[name] = true
 				p := ProgramOf(sec.name)
 				p.Name, p.License = name, license
 				l := linker{o: o, p: &p, placed: map[*function]int{}}
@@ -194,7 +193,7 @@ func (o *object) relocate(f *function, c *piece, i int, r reloc) error {
 	}
 	sec := sym.sec
 	switch {
-	case (sec.name == ".data" || sec.name == ".bss") && o.has("lirc_mode2/maps"):
+	case (sec.name == ".data" || sec.name == ".bss") && o.infrared:
 		return o.parameter(c, i, sec, sym, at, fail)
 	case sec.mapName != "":
 		if at < 0 || at > int64(sec.size) {

@@ -4,6 +4,7 @@ package elf
 
 import (
 	stdelf "debug/elf"
+	"fmt"
 	"strings"
 
 	"github.com/cilium/ebpf/btf"
@@ -47,11 +48,10 @@ func (o *object) loadMaps() error {
 
 // addMap adds a map whose definition is at off in sec.
 func (o *object) addMap(sec *section, off uint64, m spec.Map) error {
-	for i := range o.out.Maps {
-		if o.out.Maps[i].Name == m.Name {
-			return sec.wrongSymbol(m.Name, "there is a map of this name already")
-		}
+	if o.mapNames[m.Name] {
+		return sec.wrongSymbol(m.Name, "there is a map of this name already")
 	}
+	o.mapNames[m.Name] = true
 	if sec.maps == nil {
 		sec.maps = map[uint64]int{}
 	}
@@ -96,13 +96,13 @@ func isData(name string) bool {
 	return false
 }
 
-// freeName returns name, or a variant of it that no map has yet.
-func (o *object) freeName(name string) string {
-	for i := range o.out.Maps {
-		if o.out.Maps[i].Name == name {
-			return o.freeName(name + "'")
-		}
+// freeName returns base, or a variant of it that no map has yet, and takes it.
+func (o *object) freeName(base string) string {
+	name := base
+	for n := len(o.out.Maps); o.mapNames[name]; n++ {
+		name = fmt.Sprintf("%s#%d", base, n)
 	}
+	o.mapNames[name] = true
 	return name
 }
 

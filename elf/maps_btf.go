@@ -234,17 +234,8 @@ func (o *object) programAt(sym *symbol, off uint64, sec *section) string {
 	if sym.Name == "" && off+8 <= uint64(len(sec.data)) { // relative to the section
 		at += binary.LittleEndian.Uint64(sec.data[off:])
 	}
-	if f := sym.sec.funcs[at]; f != nil && o.hasProgram(f.name) {
+	if f := sym.sec.funcs[at]; f != nil && o.programs[f.name] {
 		return f.name
 	}
 	return ""
-}
-
-func (o *object) hasProgram(name string) bool {
-	for i := range o.out.Programs {
-		if o.out.Programs[i].Name == name {
-			return true
-		}
-	}
-	return false
 }

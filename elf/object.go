@@ -70,12 +70,16 @@ type symbol struct {
 type object struct {
 	opts     Options
 	file     []byte
+	infrared bool // of ir-keytable, whose objects have parameters
 	sections []*section
 	symbols  []symbol // the first stands for no symbol
 	types    *btf.Spec
 	infos    *btf.ExtInfos
 	externs  map[string]*extern
 	tables   map[uint32]int // maps of iproute2's kind by their identifier
+	mapNames map[string]bool
+	programs map[string]bool           // their names
+	missing  map[string]stdelf.SymBind // how symbols are bound that the object does not define
 	out      *spec.Collection
 	slots    int // of all programs together
 }
@@ -87,7 +91,8 @@ const (
 )
 
 func newObject(opts *Options) *object {
-	o := &object{out: &spec.Collection{}, externs: map[string]*extern{}, tables: map[uint32]int{}}
+	o := &object{out: &spec.Collection{}, externs: map[string]*extern{}, tables: map[uint32]int{},
+		mapNames: map[string]bool{}, programs: map[string]bool{}, missing: map[string]stdelf.SymBind{}}
 	if opts != nil {
 		o.opts = *opts
 	}
@@ -119,6 +124,7 @@ func readObject(file []byte, opts *Options) (*object, error) {
 		}
 		o.sections = append(o.sections, sec)
 	}
+	o.infrared = o.has("lirc_mode2/maps")
 	if err := o.readSymbols(f); err != nil {
 		return nil, err
 	}
@@ -198,6 +204,9 @@ func (o *object) readSymbols(f *stdelf.File) error {
 			if sym.sec.kind != other && s.Value > sym.sec.size {
 				return sym.sec.wrongSymbol(s.Name, "its place, %#x, is behind the section's %d bytes", s.Value, sym.sec.size)
 			}
+		}
+		if s.Section == stdelf.SHN_UNDEF {
+			o.missing[s.Name] = sym.bind
 		}
 		if s.Section == stdelf.SHN_COMMON {
 			if err := o.common(&sym); err != nil {

@@ -15,6 +15,7 @@ import (
 
 // disFlags are the flags of dis.
 type disFlags struct {
+	kernel           kernelFlag
 	program, dialect string
 	raw, json        bool
 }
@@ -41,6 +42,7 @@ exit code is 1.`,
 	fl.BoolVar(&f.raw, "raw", false, "the program is bytecode, eight bytes an instruction")
 	fl.BoolVar(&f.json, "json", false, "print a JSON object an instruction")
 	choices(cmd, "dialect", dialectNames...)
+	f.kernel.add(cmd)
 	return cmd
 }
 
@@ -49,7 +51,11 @@ func (f *disFlags) execute(cmd *cobra.Command, file string) error {
 	if err != nil {
 		return err
 	}
-	s, err := recognise(file, data, f.raw, asm.Auto.String())
+	objects, err := f.kernel.options(cmd)
+	if err != nil {
+		return err
+	}
+	s, err := recognise(file, data, f.raw, asm.Auto.String(), objects)
 	if err != nil {
 		return err
 	}

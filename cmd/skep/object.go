@@ -6,11 +6,37 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/cilium/ebpf/btf"
 	"github.com/spf13/cobra"
 
 	"github.com/skepbpf/skep/asm"
+	"github.com/skepbpf/skep/elf"
 	"github.com/skepbpf/skep/spec"
 )
+
+// kernelFlag is the flag of verbs that resolve what objects say about the kernel's types.
+type kernelFlag struct{ file string }
+
+func (k *kernelFlag) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&k.file, "kernel-btf", "", "`file` with the types of the kernel that object files are for (BTF); without it, those of this kernel, or else as compiled")
+}
+
+// options reads the file.
+func (k *kernelFlag) options(cmd *cobra.Command) (o elf.Options, err error) {
+	if k.file == "" {
+		return o, nil
+	}
+	data, err := readFile(cmd, k.file)
+	if err != nil {
+		return o, err
+	}
+	types, err := elf.Types(data)
+	if err != nil {
+		return o, fmt.Errorf("%s: %w", shown(k.file), err)
+	}
+	o.KernelTypes = []*btf.Spec{types}
+	return o, nil
+}
 
 // listFlags are the flags of prog, map and btf.
 type listFlags struct {

@@ -39,8 +39,9 @@ type source struct {
 	translation *classic.Translation
 }
 
-// recognise reads the content of a file that holds a program. Errors name the file. dialect is that of text.
-func recognise(file string, data []byte, raw bool, dialect string) (*source, error) {
+// recognise reads the content of a file that holds a program. Errors name the file. dialect is that of text, and
+// objects says how to read object files, if not with the types of this kernel.
+func recognise(file string, data []byte, raw bool, dialect string, objects ...elf.Options) (*source, error) {
 	s := &source{file: shown(file)}
 	fail := func(format string, args ...any) (*source, error) {
 		return nil, fmt.Errorf("%s: %w", s.file, fmt.Errorf(format, args...))
@@ -56,7 +57,12 @@ func recognise(file string, data []byte, raw bool, dialect string) (*source, err
 	case len(bytes.TrimSpace(data)) == 0:
 		return fail("it is empty, expected a program")
 	case elf.Is(data):
-		c, err := elf.Load(data, &elf.Options{NoTypes: elf.AsCompiled})
+		opts := elf.Options{}
+		for _, o := range objects {
+			opts = o
+		}
+		opts.NoTypes = elf.AsCompiled
+		c, err := elf.Load(data, &opts)
 		if err != nil {
 			return fail("%w", err)
 		}
@@ -143,7 +149,7 @@ func (s *source) setType(p *spec.Program, asked string, otherwise spec.ProgramTy
 			return usageError{errors.New("--type: " + err.Error())}
 		}
 		p.Type = t
-	} else if !s.typed {
+	} else if !s.typed || p.Section == ".text" { // where functions for user space are
 		p.Type = otherwise
 	} else if p.Type == spec.Unspec && p.Section != "" {
 		return usageError{fmt.Errorf("%s: program %s stands in section %q, which tells no type: say one with --type", s.file, p.Name, p.Section)}

@@ -11,6 +11,7 @@ import (
 
 // runFlags are the flags of run.
 type runFlags struct {
+	kernel                     kernelFlag
 	dataIn, dataOut, ctxIn     string
 	pcap, write                string
 	program, progType, dialect string
@@ -63,6 +64,7 @@ those that it passes or transmits; of other types all.`,
 	fl.BoolVar(&f.json, "json", false, "print JSON objects")
 	choices(cmd, "engine", engineNames...)
 	choices(cmd, "dialect", dialectNames...)
+	f.kernel.add(cmd)
 	return cmd
 }
 
@@ -97,7 +99,11 @@ func (f *runFlags) execute(cmd *cobra.Command, file string) error {
 	if err != nil {
 		return err
 	}
-	s, err := recognise(file, text, f.raw, f.dialect)
+	objects, err := f.kernel.options(cmd)
+	if err != nil {
+		return err
+	}
+	s, err := recognise(file, text, f.raw, f.dialect, objects)
 	if err != nil {
 		return err
 	}

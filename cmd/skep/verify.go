@@ -16,6 +16,7 @@ import (
 
 // verifyFlags are the flags of verify.
 type verifyFlags struct {
+	kernel                              kernelFlag
 	program, progType, dialect, profile string
 	raw, log, strict, json              bool
 }
@@ -51,6 +52,7 @@ in text or bytecode do not say what type they are and are taken for a socket_fil
 	fl.StringVar(&f.dialect, "dialect", "auto", "`name` of how a text is written: auto, assign, ubpf, doc, bpf_asm")
 	fl.BoolVar(&f.json, "json", false, "print a JSON object for each program")
 	choices(cmd, "dialect", dialectNames...)
+	f.kernel.add(cmd)
 	return cmd
 }
 
@@ -85,13 +87,17 @@ func (f *verifyFlags) execute(cmd *cobra.Command, files []string) error {
 	if err != nil {
 		return usageError{err}
 	}
+	objects, err := f.kernel.options(cmd)
+	if err != nil {
+		return err
+	}
 	var all []judgement
 	for _, file := range files {
 		text, err := readFile(cmd, file)
 		if err != nil {
 			return err
 		}
-		s, err := recognise(file, text, f.raw, f.dialect)
+		s, err := recognise(file, text, f.raw, f.dialect, objects)
 		if err != nil {
 			return err
 		}
