@@ -202,7 +202,7 @@ func liveness(prog []bpf.RawInstruction) []uint32 {
 		case classic.KindStore:
 			after = after&^(4<<in.K) | reg
 		case classic.KindMove:
-			after = after&^reg | reg ^ 3
+			after = after&^reg | (reg ^ 3)
 		case classic.KindALU:
 			after |= 1 | x
 		}

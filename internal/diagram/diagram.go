@@ -40,13 +40,17 @@ type Space struct {
 	unique    map[triple]Node // level, off, on
 	chosen    map[triple]Node // results of Choose
 	limit     int
+	steps     int
 }
 
-// New returns a Space of at most limit nodes; 0 means four million. What would need more panics with ErrTooLarge:
-// Guard turns that into an error.
+// maxCached is how many results of Choose are kept.
+const maxCached = 1 << 20
+
+// New returns a Space of at most limit nodes; 0 means a million. What would need more, or about twenty steps a node,
+// panics with ErrTooLarge: Guard turns that into an error.
 func New(limit int) *Space {
 	if limit == 0 {
-		limit = 1 << 22
+		limit = 1 << 20
 	}
 	s := &Space{constants: map[uint64]Node{}, unique: map[triple]Node{}, chosen: map[triple]Node{}, limit: limit}
 	s.Constant(0)
@@ -138,8 +142,11 @@ func (s *Space) Choose(c, f, g Node) Node {
 	f0, f1 := s.split(f, level)
 	g0, g1 := s.split(g, level)
 	n := s.decide(level, s.Choose(c0, f0, g0), s.Choose(c1, f1, g1))
-	if len(s.chosen) >= 4*s.limit {
+	if s.steps++; s.steps > 20*s.limit {
 		panic(ErrTooLarge)
+	}
+	if len(s.chosen) >= maxCached {
+		clear(s.chosen)
 	}
 	s.chosen[key] = n
 	return n

@@ -9,10 +9,10 @@ import (
 // TestWords compares calculation with diagrams with the processor's.
 func TestWords(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	s := New(0)
-	x := s.Variable(0)
-	y := s.AndWord(s.Variable(1), Number(0x0f)) // few bits, or products would be large
-	for range 40 {
+	for range 20 {
+		s := New(0)
+		x := s.Variable(0)
+		y := s.AndWord(s.Variable(1), Number(0x0f)) // few bits, or products would be large
 		k := r.Uint32() >> r.IntN(32)
 		words := map[string]struct {
 			w    Word
