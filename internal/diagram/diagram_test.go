@@ -9,8 +9,8 @@ import (
 // TestWords compares calculation with diagrams with the processor's.
 func TestWords(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for range 20 {
-		s := New(0)
+	for range 12 {
+		s := New(1 << 24)
 		x := s.Variable(0)
 		y := s.AndWord(s.Variable(1), Number(0x0f)) // few bits, or products would be large
 		k := r.Uint32() >> r.IntN(32)
