@@ -26,3 +26,12 @@ type SyncError struct{ Thread int }
 func (e *SyncError) Error() string {
 	return fmt.Sprintf("thread %d has a seccomp filter of its own; no filter can be loaded for all threads", e.Thread)
 }
+
+// ExecError says that the filter was loaded, but the program could not be executed.
+type ExecError struct{ Err error }
+
+func (e *ExecError) Error() string {
+	return fmt.Sprintf("execve, under the filter: %v", e.Err)
+}
+
+func (e *ExecError) Unwrap() error { return e.Err }

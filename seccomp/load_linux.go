@@ -129,15 +129,6 @@ func (f *Filter) Exec(path string, args, env []string) error {
 	return &ExecError{errno}
 }
 
-// ExecError says that the filter was loaded, but the program could not be executed.
-type ExecError struct{ Err error }
-
-func (e *ExecError) Error() string {
-	return fmt.Sprintf("execve, under the filter: %v", e.Err)
-}
-
-func (e *ExecError) Unwrap() error { return e.Err }
-
 // pointers returns strings as execve takes them.
 func pointers(list []string) ([]*byte, error) {
 	out := make([]*byte, len(list)+1)

@@ -59,12 +59,10 @@ func (m *model) cases(c cell) []Case {
 		}
 		return append(out[:len(out)-1], Case{"", out[len(out)-1].Action})
 	}
-	last := len(out) - 1 // the last may as well be "otherwise"
-	for last > 0 && out[last-1].Action == out[last].Action {
-		last--
-	}
-	if len(out) > 1 {
-		out = append(out[:last:last], Case{Action: out[last].Action})
+	if len(out) > 1 { // no two cases are about the same call: those with the last one's action are "otherwise"
+		rest := out[len(out)-1].Action
+		out = slices.DeleteFunc(out, func(c Case) bool { return c.Action == rest })
+		out = append(out, Case{Action: rest})
 	}
 	return out
 }
@@ -72,7 +70,11 @@ func (m *model) cases(c cell) []Case {
 // caseOf appends the cases of a function under conditions. It reports false if there are too many.
 func (m *model) caseOf(f diagram.Node, arch Arch, when []string, out *[]Case) bool {
 	if v, ok := m.Value(f); ok {
-		*out = append(*out, Case{strings.Join(when, " and "), Action(v)})
+		text := strings.Join(when, " and ")
+		if inner, ok := strings.CutPrefix(text, "("); ok && len(when) == 1 {
+			text = strings.TrimSuffix(inner, ")")
+		}
+		*out = append(*out, Case{text, Action(v)})
 		return len(*out) <= maxCases
 	}
 	parts := m.parts(f, arch)

@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/binary"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/skepbpf/skep/internal/kernel"
+	"github.com/skepbpf/skep/seccomp"
 )
 
 func TestMain(m *testing.M) {
@@ -37,8 +39,16 @@ func TestScripts(t *testing.T) {
 			env.Setenv("MIXED", mixed)
 			return os.WriteFile(mixed, mixedCapture(), 0o600)
 		},
-		Condition: func(name string) (bool, error) { return name == "kernel" && kernel.Available() == nil, nil },
-		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "cut": cut},
+		Condition: func(name string) (bool, error) {
+			switch name {
+			case "kernel":
+				return kernel.Available() == nil, nil
+			case "seccomp":
+				return seccomp.Available(seccomp.KillProcess) == nil, nil
+			}
+			return false, fmt.Errorf("unknown condition %s", name)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "cut": cut},
 	})
 }
 
