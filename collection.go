@@ -209,6 +209,7 @@ func (b *builder) loadPrograms() error {
 			return fmt.Errorf("there is no program %q in the collection", name)
 		}
 	}
+	b.world.types = b.spec.Types
 	for i := range b.spec.Programs {
 		p := &b.spec.Programs[i]
 		if len(b.opts.Only) > 0 && !slices.Contains(b.opts.Only, p.Name) {

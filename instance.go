@@ -54,7 +54,7 @@ func (prog *Program) NewInstance() *Instance {
 	if prog.opts.Env != nil {
 		i.m.Call.Env = prog.opts.Env
 	}
-	i.m.Call.Value, i.m.Call.Later = prog.opts.Value, prog.callLater
+	i.m.Call.Value, i.m.Call.Later, i.m.Call.TypeSize = prog.opts.Value, prog.callLater, prog.typeSize
 	i.single = i.inBatch
 	if l := prog.typ.Context; l != nil {
 		i.context = make([]byte, (l.Size+7)&^7)[:l.Size]

@@ -1,8 +1,12 @@
-// Implements calls of a program's functions after it has ended: timers and work queues.
+// Implements what helpers need of a program beyond its run: calls of its functions later on, sizes of its types.
 
 package skep
 
 import (
+	"math"
+
+	"github.com/cilium/ebpf/btf"
+
 	"github.com/skepbpf/skep/bpfmap"
 )
 
@@ -16,4 +20,18 @@ func (prog *Program) callLater(function uint64, m *bpfmap.Local, key []byte, off
 	_, err := i.m.RunElement(nil, DefaultLimit, function, m, key, off)
 	prog.pool.Put(i)
 	return err
+}
+
+// typeSize returns the size of a type that the program's file describes.
+func (prog *Program) typeSize(id uint64) (size int, ok bool) {
+	types := prog.world.types
+	if types == nil || id > math.MaxUint32 {
+		return 0, false
+	}
+	t, err := types.TypeByID(btf.TypeID(id))
+	if err != nil {
+		return 0, false
+	}
+	size, err = btf.Sizeof(t)
+	return size, err == nil
 }

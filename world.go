@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"unsafe"
 
+	"github.com/cilium/ebpf/btf"
+
 	"github.com/skepbpf/skep/bpfmap"
 	"github.com/skepbpf/skep/internal/interp"
 	"github.com/skepbpf/skep/internal/ir"
@@ -18,6 +20,7 @@ type world struct {
 	w      *interp.World
 	maps   []*bpfmap.Local
 	number map[string]int
+	types  *btf.Spec // the file's type descriptions; nil if it has none
 }
 
 func newWorld() *world { return &world{w: &interp.World{}, number: map[string]int{}} }

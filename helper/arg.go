@@ -51,6 +51,10 @@ const (
 	ResLockField // address of a bpf_res_spin_lock in a map's value
 	WorkField    // address of a bpf_wq in a map's value
 	Constant     // a number known when the program is loaded
+	ListHead     // address of a bpf_list_head in a map's value or an object of the program's
+	ListNode     // address of a bpf_list_node in such an object
+	TreeRoot     // address of a bpf_rb_root in a map's value or an object of the program's
+	TreeNode     // address of a bpf_rb_node in such an object
 
 	argKinds // behind the last
 
@@ -91,7 +95,7 @@ func (a Arg) sized() bool { return (a.Kind() == Mem || a.Kind() == MemOut) && a.
 
 var argNames = [argKinds]string{"any", "context", "mem", "mem-out", "size", "size-or-0", "map", "map-key", "map-value",
 	"map-value-out", "record-size", "record", "function", "stack", "const-string", "spin-lock", "timer", "kptr", "dynptr",
-	"socket", "sock-common", "object", "per-cpu", "iterator", "irq-flag", "res-spin-lock", "wq", "constant"}
+	"socket", "sock-common", "object", "per-cpu", "iterator", "irq-flag", "res-spin-lock", "wq", "constant", "list-head", "list-node", "tree-root", "tree-node"}
 
 var argFlags = []struct {
 	flag Arg

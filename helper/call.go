@@ -73,6 +73,10 @@ type Call struct {
 	// Outcome receives what helpers do besides: where packets are to go. Nil: it is forgotten.
 	Outcome *Outcome
 
+	// TypeSize returns the size in bytes of a type of the program's own, by its number in the file's type descriptions.
+	// Nil: there are none.
+	TypeSize func(id uint64) (size int, ok bool)
+
 	remembered *runState
 }
 

@@ -387,3 +387,78 @@ func TestThrow(t *testing.T) {
 		}
 	})
 }
+
+// TestLists keeps objects of the program's in a list and a tree, from one run to another.
+func TestLists(t *testing.T) {
+	eachEngine(t, func(t *testing.T, engine skep.Engine) {
+		e := withEnv(t, engine, nil)
+		for i := range uint64(4) {
+			if r := e.run("list_push", i, i%2); r != 0 { // 3 1 0 2
+				t.Fatal(r)
+			}
+		}
+		for _, c := range []struct {
+			front uint64
+			want  int32
+		}{{1, 3}, {0, 2}, {1, 1}, {1, 0}, {1, -1}, {0, -1}} {
+			if r := e.run("list_pop", 0, c.front); r != c.want {
+				t.Errorf("popped %d, want %d", r, c.want)
+			}
+		}
+		for _, v := range []uint64{5, 1, 9, 3, 7, 3} {
+			if r := e.run("tree_add", v); r != 0 {
+				t.Fatal(r)
+			}
+		}
+		if r := e.run("tree_change", 1); r != 0 { // 1 becomes 2, and stays the first
+			t.Fatal(r)
+		}
+		for _, want := range []int32{2, 3, 3, 5, 7, 9, -1} {
+			if r := e.run("tree_take"); r != want {
+				t.Errorf("took %d, want %d", r, want)
+			}
+		}
+	})
+}
+
+// TestListsConcurrent loses nothing and gets nothing twice.
+func TestListsConcurrent(t *testing.T) {
+	eachEngine(t, func(t *testing.T, engine skep.Engine) {
+		e := withEnv(t, engine, nil)
+		if err := e.Variables["in"].Set([8]uint64{1}); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		const workers, times = 4, 300
+		popped := make([]int, workers)
+		for w := range workers {
+			wg.Add(1)
+			go func() {
+				defer wg.Done()
+				for range times {
+					if r, err := e.Programs["list_push"].Run(nil); err != nil || r != 0 {
+						t.Errorf("%d, %v", r, err)
+					}
+					r, err := e.Programs["list_pop"].Run(nil)
+					if err != nil {
+						t.Error(err)
+					}
+					if r == 1 {
+						popped[w]++
+					}
+				}
+			}()
+		}
+		wg.Wait()
+		n := 0
+		for _, p := range popped {
+			n += p
+		}
+		for e.run("list_pop", 1) == 1 {
+			n++
+		}
+		if n != workers*times {
+			t.Errorf("%d of %d came back", n, workers*times)
+		}
+	})
+}

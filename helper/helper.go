@@ -40,6 +40,7 @@ type Helper struct {
 	TailCall      bool           // does not come back if it succeeds
 	Locks         bool           // takes the lock that it gets
 	Unlocks       bool           // gives it back
+	WhileLocked   bool           // may be called while a lock is held
 	Kfunc         bool           // a kernel function, which programs call by name
 	Inline        Inline         // what machine code may do in place of the call
 	Enters        Section        // what it begins: the program must end it again

@@ -2,18 +2,21 @@
 
 package helper
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"sync"
+)
 
 // Place is an owner of values that nothing but its address tells of: an inode or a socket that is no object of Skep's.
 type Place uint64
 
-// kept are the objects that values of a map hold pointers to, by the pointer's offset in the map's memory.
+// keptKey is what a map keeps a keptSlot under: the offset of the field in its memory.
 type keptKey struct{ off int }
 
-// kptr is a pointer that a value holds. The word in memory only says whether it does.
-type kptr struct {
+// keptSlot is a pointer field of a map's value: what it points to, or nil. The word in memory only says whether it does.
+type keptSlot struct {
+	mu     sync.Mutex
 	object any
-	image  []byte // bytes of an object that is memory
 }
 
 var kptrs = []Helper{
@@ -38,43 +41,38 @@ func kptrXchg(c *Call, field, ptr, _, _, _ uint64) (uint64, error) {
 		return 0, err
 	}
 	slot.mu.Lock()
-	out := slot.kptr
+	out := slot.object
 	if binary.LittleEndian.Uint64(word) == 0 {
 		out = nil // the element is a new one
 	}
-	slot.kptr = in
+	slot.object = in
 	binary.LittleEndian.PutUint64(word, ptr)
 	slot.mu.Unlock()
 	return c.unkeep(out)
 }
 
-// keep makes a pointer outlast the run.
-func (c *Call) keep(ptr uint64) (*kptr, error) {
+// keep makes what a pointer points to outlast the run.
+func (c *Call) keep(ptr uint64) (any, error) {
 	if ptr == 0 {
 		return nil, nil
 	}
-	o := c.objectAt(ptr)
-	if b, ok := o.(*block); ok {
-		image, err := c.Bytes(ptr, b.size, false)
-		if err != nil {
-			return nil, err
-		}
-		return &kptr{object: b, image: append([]byte(nil), image...)}, nil
+	switch o := c.objectAt(ptr).(type) {
+	case *block:
+		return o, o.save(c, ptr)
+	case nil:
+		return Place(ptr), nil
+	default:
+		return o, nil
 	}
-	if o == nil {
-		o = Place(ptr)
-	}
-	return &kptr{object: o}, nil
 }
 
-// unkeep returns the address that a kept pointer has in this run.
-func (c *Call) unkeep(k *kptr) (uint64, error) {
-	if k == nil {
+// unkeep returns the address that it has in this run.
+func (c *Call) unkeep(object any) (uint64, error) {
+	switch o := object.(type) {
+	case nil:
 		return 0, nil
-	}
-	switch o := k.object.(type) {
 	case *block:
-		return c.newBlock(o.size, k.image)
+		return c.blockAddr(o)
 	case Place:
 		return uint64(o), nil
 	case *Task:
@@ -82,5 +80,5 @@ func (c *Call) unkeep(k *kptr) (uint64, error) {
 	case *Cgroup:
 		return c.imageOf(o, o.Struct)
 	}
-	return c.handleOf(k.object)
+	return c.handleOf(object)
 }

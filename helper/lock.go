@@ -72,6 +72,11 @@ func unlock(c *Call, addr uint64) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
+	if atomic.LoadUint32(word) == lockTaken {
+		if err := c.saveBlocks(); err != nil {
+			return 0, err
+		}
+	}
 	if !atomic.CompareAndSwapUint32(word, lockTaken, 0) {
 		return 0, fmt.Errorf("the lock at %#x is not taken", addr)
 	}

@@ -1,54 +1,6 @@
-// Implements the kernel functions for objects: memory of the program's own, tasks, control groups.
+// Implements the kernel functions for tasks and control groups.
 
 package helper
-
-import (
-	"fmt"
-	"sync"
-)
-
-// block is memory that a program has asked for.
-type block struct{ size int }
-
-// keptSlot is a pointer field of a map's value.
-type keptSlot struct {
-	mu sync.Mutex
-	*kptr
-}
-
-// newBlock returns the address of new memory with the bytes of image, or zeros.
-func (c *Call) newBlock(size int, image []byte) (uint64, error) {
-	addr, b, err := c.Alloc(size, true)
-	if err != nil {
-		return 0, err
-	}
-	copy(b, image)
-	return addr, c.bind(addr, &block{size})
-}
-
-// largestBlock is how large memory may be that a program asks for.
-const largestBlock = 4096
-
-// objNew is bpf_obj_new: the verifier puts the size in the place of the type's number.
-func objNew(c *Call, size, _, _, _, _ uint64) (uint64, error) {
-	if size == 0 || size > largestBlock {
-		return 0, nil
-	}
-	return c.newBlock(int(size), nil)
-}
-
-func objDrop(c *Call, ptr, _, _, _, _ uint64) (uint64, error) {
-	if _, ok := c.objectAt(ptr).(*block); !ok {
-		return 0, fmt.Errorf("%#x is no memory that bpf_obj_new has returned", ptr)
-	}
-	c.unbind(ptr)
-	return 0, nil
-}
-
-var ownObjects = []Helper{
-	{Name: "bpf_obj_new_impl", Kfunc: true, Args: []Arg{Constant, Any}, Result: ResultObject | MayBeNull | Acquires, Func: objNew},
-	{Name: "bpf_obj_drop_impl", Kfunc: true, Args: []Arg{Object | Releases, Any}, Result: Void, Func: objDrop},
-}
 
 // task returns the task that a number belongs to.
 func (c *Call) taskOf(pid uint32) *Task {

@@ -9,6 +9,7 @@ type runState struct {
 	handle  uint64 // by which the run knows it: how to tell that it is still the same run
 	objects map[uint64]any
 	addrs   map[any]uint64
+	blocks  []blockAt // by address
 	keys    []scratch // for bpf_for_each_map_elem
 	nested  int       // calls of it that are under way
 	retval  int32
@@ -51,14 +52,6 @@ func (c *Call) bind(addr uint64, object any) error {
 	}
 	s.objects[addr], s.addrs[object] = object, addr
 	return nil
-}
-
-// unbind forgets it.
-func (c *Call) unbind(addr uint64) {
-	if s := c.current(); s != nil {
-		delete(s.addrs, s.objects[addr])
-		delete(s.objects, addr)
-	}
 }
 
 // objectAt returns the object that an address stands for, or nil.

@@ -21,7 +21,7 @@ const firstKfunc int32 = 0x100000
 
 // kfuncs returns the kernel functions, numbered.
 func kfuncs() []Helper {
-	all := slices.Concat(sections, iterators, workQueues, mapKfuncs, sessionKfuncs, dynptrKfuncs, stringKfuncs, userStrings, ownObjects, taskKfuncs, kernelPrinting)
+	all := slices.Concat(sections, iterators, workQueues, mapKfuncs, sessionKfuncs, dynptrKfuncs, stringKfuncs, userStrings, ownObjects, lists, taskKfuncs, kernelPrinting)
 	for i := range all {
 		all[i].ID = firstKfunc + int32(i)
 	}

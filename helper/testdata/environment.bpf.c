@@ -3,6 +3,7 @@
 #include <linux/errno.h>
 #include <linux/types.h>
 #include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
 
 char _license[] SEC("license") = "GPL";
 
@@ -296,4 +297,96 @@ static __attribute__((noinline)) int deep(int x)
 SEC("tc") int throws(struct __sk_buff *ctx)
 {
 	return deep(in[0]) + 1;
+}
+
+/* lists and trees */
+
+struct bpf_list_head { __u64 x[2]; } __attribute__((aligned(8)));
+struct bpf_list_node { __u64 x[3]; } __attribute__((aligned(8)));
+struct bpf_rb_root { __u64 x[2]; } __attribute__((aligned(8)));
+struct bpf_rb_node { __u64 x[4]; } __attribute__((aligned(8)));
+
+extern void *bpf_obj_new_impl(__u64 local_type_id, void *meta) __ksym;
+extern void bpf_obj_drop_impl(void *p, void *meta) __ksym;
+extern int bpf_list_push_front_impl(struct bpf_list_head *head, struct bpf_list_node *node, void *meta, __u64 off) __ksym;
+extern int bpf_list_push_back_impl(struct bpf_list_head *head, struct bpf_list_node *node, void *meta, __u64 off) __ksym;
+extern struct bpf_list_node *bpf_list_pop_front(struct bpf_list_head *head) __ksym;
+extern struct bpf_list_node *bpf_list_pop_back(struct bpf_list_head *head) __ksym;
+extern int bpf_rbtree_add_impl(struct bpf_rb_root *root, struct bpf_rb_node *node, _Bool (*less)(struct bpf_rb_node *a, const struct bpf_rb_node *b), void *meta, __u64 off) __ksym;
+extern struct bpf_rb_node *bpf_rbtree_first(struct bpf_rb_root *root) __ksym;
+extern struct bpf_rb_node *bpf_rbtree_remove(struct bpf_rb_root *root, struct bpf_rb_node *node) __ksym;
+
+#define contains(name, node) __attribute__((btf_decl_tag("contains:" #name ":" #node)))
+#define container(p, type, member) ((type *)((char *)(p) - __builtin_offsetof(type, member)))
+#define private(name) SEC(".data." #name) __hidden __attribute__((aligned(8)))
+
+struct item { __u64 value; struct bpf_list_node node; struct bpf_rb_node tree; };
+
+private(A) struct bpf_spin_lock list_lock;
+private(A) struct bpf_list_head head contains(item, node);
+private(B) struct bpf_spin_lock tree_lock;
+private(B) struct bpf_rb_root root contains(item, tree);
+
+#define NEW ((struct item *)bpf_obj_new_impl(bpf_core_type_id_local(struct item), 0))
+
+SEC("tc") int list_push(struct __sk_buff *ctx)
+{
+	struct item *i = NEW;
+	if (!i) return -1;
+	i->value = in[0];
+	bpf_spin_lock(&list_lock);
+	int r = in[1] ? bpf_list_push_front_impl(&head, &i->node, 0, 0) : bpf_list_push_back_impl(&head, &i->node, 0, 0);
+	bpf_spin_unlock(&list_lock);
+	return r;
+}
+
+SEC("tc") int list_pop(struct __sk_buff *ctx)
+{
+	bpf_spin_lock(&list_lock);
+	struct bpf_list_node *n = in[1] ? bpf_list_pop_front(&head) : bpf_list_pop_back(&head);
+	bpf_spin_unlock(&list_lock);
+	if (!n) return -1;
+	struct item *i = container(n, struct item, node);
+	int v = i->value;
+	bpf_obj_drop_impl(i, 0);
+	return v;
+}
+
+static _Bool less(struct bpf_rb_node *a, const struct bpf_rb_node *b)
+{
+	return container(a, struct item, tree)->value < container(b, struct item, tree)->value;
+}
+
+SEC("tc") int tree_add(struct __sk_buff *ctx)
+{
+	struct item *i = NEW;
+	if (!i) return -1;
+	i->value = in[0];
+	bpf_spin_lock(&tree_lock);
+	int r = bpf_rbtree_add_impl(&root, &i->tree, less, 0, 0);
+	bpf_spin_unlock(&tree_lock);
+	return r;
+}
+
+SEC("tc") int tree_change(struct __sk_buff *ctx)
+{
+	bpf_spin_lock(&tree_lock);
+	struct bpf_rb_node *n = bpf_rbtree_first(&root);
+	if (n) container(n, struct item, tree)->value += in[0];
+	bpf_spin_unlock(&tree_lock);
+	return n ? 0 : -1;
+}
+
+SEC("tc") int tree_take(struct __sk_buff *ctx)
+{
+	struct item *i;
+	bpf_spin_lock(&tree_lock);
+	struct bpf_rb_node *n = bpf_rbtree_first(&root);
+	if (n) n = bpf_rbtree_remove(&root, n);
+	bpf_spin_unlock(&tree_lock);
+	if (!n) return -1;
+	i = container(n, struct item, tree);
+	int v = i->value;
+	bpf_obj_drop_impl(i, 0);
+	return v;
 }

@@ -49,7 +49,7 @@ func (v *verifier) mayCall(h *helper.Helper) error {
 	if h.Sleeps && v.p.Source.Flags&spec.Sleepable == 0 && t.Type != spec.Syscall {
 		return v.fail(BadHelper, "helper %s may sleep, and the program must not", h.Name)
 	}
-	if v.cur.holding(refLock) != nil && !h.Unlocks {
+	if v.cur.holding(refLock) != nil && !h.Unlocks && !h.WhileLocked {
 		return v.fail(LockHeld, "call of helper %s while a lock is held", h.Name)
 	}
 	return nil
