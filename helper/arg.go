@@ -70,6 +70,7 @@ const (
 	Aligned                        // fixed memory must be aligned to its size
 	Local                          // a dynptr of memory that the program owns: of a map value or the stack, not of a packet
 	RingBuf                        // a dynptr of a ring buffer's record
+	Ignored                        // Any of a kernel function that may be an address as well (__ign); others must be numbers
 	Fixing                         // a size that must be known when the program is loaded; it is that of a ResultMem
 
 	sizeShift = 32
@@ -100,7 +101,7 @@ var argNames = [argKinds]string{"any", "context", "mem", "mem-out", "size", "siz
 var argFlags = []struct {
 	flag Arg
 	name string
-}{{OrNull, "or-null"}, {Releases, "releases"}, {Writes, "writes"}, {Fresh, "fresh"}, {Aligned, "aligned"}, {Local, "local"}, {RingBuf, "ringbuf"}, {Fixing, "fixing"}}
+}{{OrNull, "or-null"}, {Releases, "releases"}, {Writes, "writes"}, {Fresh, "fresh"}, {Aligned, "aligned"}, {Local, "local"}, {RingBuf, "ringbuf"}, {Ignored, "ignored"}, {Fixing, "fixing"}}
 
 // String returns the kind in words, such as "mem-out[4]|or-null".
 func (a Arg) String() string {

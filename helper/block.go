@@ -125,6 +125,6 @@ func objDrop(c *Call, ptr, _, _, _, _ uint64) (uint64, error) {
 }
 
 var ownObjects = []Helper{
-	{Name: "bpf_obj_new_impl", Kfunc: true, Args: []Arg{Constant, Any}, Result: ResultObject | MayBeNull | Acquires, Func: objNew},
-	{Name: "bpf_obj_drop_impl", Kfunc: true, Args: []Arg{Object | Releases, Any}, Result: Void, Func: objDrop},
+	{Name: "bpf_obj_new_impl", Kfunc: true, Args: []Arg{Constant, Any | Ignored}, Result: ResultObject | MayBeNull | Acquires, Func: objNew},
+	{Name: "bpf_obj_drop_impl", Kfunc: true, Args: []Arg{Object | Releases, Any | Ignored}, Result: Void, Func: objDrop},
 }

@@ -45,6 +45,8 @@ type Run interface {
 	// away. meta is the new size of the metadata, the last bytes ahead of the packet. Pointers in the context are updated. Programs that
 	// may change packets only; ErrNotSupported else.
 	AdjustPacket(front, back, meta int) error
+	// PacketAddr returns the address of the packet's first byte, behind the metadata. It is void after AdjustPacket.
+	PacketAddr() uint64
 	// PacketFront returns how many bytes have been added ahead of the packet in this run, all in all.
 	PacketFront() int
 	// Context returns the context's bytes, to read and to change; nil if there is none.

@@ -9,4 +9,19 @@
 //
 // A helper takes at most five arguments, in R1 to R5, and returns one value, in R0. After a call R1 to R5
 // are unreadable, whatever the helper did.
+//
+// What helpers tell of the world comes from an Env. One that fixes it makes runs repeatable:
+//
+//	clock := &helper.Clock{}
+//	env := &helper.Env{Clock: clock, Random: func() uint32 { return 4 }, Trace: os.Stderr,
+//		Task: &helper.Task{PID: 11, TGID: 10, Comm: "cat"}}
+//	prog, err := skep.Load(p, &skep.Options{Env: env})
+//	…
+//	clock.Advance(time.Second) // runs the program's timers that come due
+//
+// A Mock stands in for a helper in tests.
+//
+// What has no meaning outside a kernel gives the error that the kernel gives where there is nothing of the sort: branch
+// records, memory areas of tasks and hashes of files do not exist, and system calls are not permitted. Pointers that
+// the kernel hashes when it prints them (%p) are printed as they are.
 package helper

@@ -2,11 +2,7 @@
 
 package helper
 
-import (
-	"encoding/binary"
-
-	"github.com/skepbpf/skep/spec"
-)
+import "encoding/binary"
 
 // dynptr is a dynptr as the stack has it: an address, the size with type and read-only bit, an offset. The address
 // of one that stands for a packet is the context's.
@@ -74,9 +70,8 @@ func (d dynptr) bytes(c *Call, off, n uint32, write bool) ([]byte, errno, error)
 	return nil, eFAULT, nil
 }
 
-// slice returns the address of n bytes at off, or 0. If there is none, they are copied to the buffer at the
-// address buffer, if that is not 0.
-func (d dynptr) slice(c *Call, off uint32, buffer uint64, n uint32) (uint64, error) {
+// slice returns the address of n bytes at off, or 0.
+func (d dynptr) slice(c *Call, off, n uint32) (uint64, error) {
 	if d.data() == 0 || !d.has(off, n) {
 		return 0, nil
 	}
@@ -88,40 +83,13 @@ func (d dynptr) slice(c *Call, off uint32, buffer uint64, n uint32) (uint64, err
 	if at+uint64(n) > uint64(len(data)) {
 		return 0, nil
 	}
-	if start := c.packetAddr(); start != 0 {
-		return start + at, nil
-	}
-	if buffer == 0 {
-		return 0, nil
-	}
-	b, err := c.Bytes(buffer, int(n), true)
-	if err != nil {
-		return 0, err
-	}
-	copy(b, data[at:])
-	return buffer, nil
+	return c.PacketAddr() + at, nil
 }
 
 // packet returns the packet's bytes, without the metadata ahead of it.
 func (c *Call) packet() []byte {
 	data, meta := c.PacketData()
 	return data[meta:]
-}
-
-// packetAddr returns the address of the packet's first byte, by the context's pointer to it; 0 if that has none.
-func (c *Call) packetAddr() uint64 {
-	at, ctx := 0, c.Context()
-	switch c.ProgramType() {
-	case spec.XDP:
-	case spec.SchedCLS, spec.SchedACT, spec.SkSKB, spec.CGroupSKB, spec.LWTIn, spec.LWTOut, spec.LWTXmit, spec.LWTSeg6Local, spec.FlowDissector:
-		at = 76 // of data in struct __sk_buff
-	default:
-		return 0
-	}
-	if len(ctx) < at+4 {
-		return 0
-	}
-	return uint64(binary.LittleEndian.Uint32(ctx[at:]))
 }
 
 // load copies n bytes at off to dst.

@@ -53,6 +53,6 @@ var dynptrs = []Helper{
 		if err != nil || d.readOnly() || !d.inMemory() {
 			return 0, err
 		}
-		return d.slice(c, uint32(off), 0, uint32(n))
+		return d.slice(c, uint32(off), uint32(n))
 	}},
 }

@@ -68,19 +68,19 @@ var dynptrKfuncs = []Helper{
 		}
 		return uint64(d.size())
 	}),
-	{Name: "bpf_dynptr_slice", Kfunc: true, Args: sliceArgs, Result: ResultMem | MayBeNull | ReadOnly, Func: func(c *Call, ptr, off, buffer, n, _ uint64) (uint64, error) {
+	{Name: "bpf_dynptr_slice", Kfunc: true, Args: sliceArgs, Result: ResultMem | MayBeNull | ReadOnly, Func: func(c *Call, ptr, off, _, n, _ uint64) (uint64, error) {
 		d, err := c.dynptr(ptr, false)
 		if err != nil {
 			return 0, err
 		}
-		return d.slice(c, uint32(off), buffer, uint32(n))
+		return d.slice(c, uint32(off), uint32(n))
 	}},
-	{Name: "bpf_dynptr_slice_rdwr", Kfunc: true, Args: sliceArgs, Result: ResultMem | MayBeNull, Func: func(c *Call, ptr, off, buffer, n, _ uint64) (uint64, error) {
+	{Name: "bpf_dynptr_slice_rdwr", Kfunc: true, Args: sliceArgs, Result: ResultMem | MayBeNull, Func: func(c *Call, ptr, off, _, n, _ uint64) (uint64, error) {
 		d, err := c.dynptr(ptr, false)
 		if err != nil || d.readOnly() {
 			return 0, err
 		}
-		return d.slice(c, uint32(off), buffer, uint32(n))
+		return d.slice(c, uint32(off), uint32(n))
 	}},
 	{Name: "bpf_dynptr_adjust", Kfunc: true, Args: []Arg{DynptrRef, Any, Any}, Func: dynptrAdjust},
 	{Name: "bpf_dynptr_clone", Kfunc: true, Args: []Arg{DynptrRef, DynptrRef | Fresh}, Func: dynptrClone},
@@ -205,7 +205,7 @@ func fillText(from origin) filler {
 
 // fill returns a function that fills part of a dynptr with foreign memory.
 func fill(name string, sleeps bool, f filler) Helper {
-	return Helper{Name: name, Kfunc: true, Sleeps: sleeps, Args: []Arg{DynptrRef, Any, Any, Any},
+	return Helper{Name: name, Kfunc: true, Sleeps: sleeps, Args: []Arg{DynptrRef, Any, Any, Any | Ignored},
 		Func: func(c *Call, ptr, off, n, addr, _ uint64) (uint64, error) {
 			d, err := c.dynptr(ptr, false)
 			switch {

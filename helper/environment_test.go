@@ -462,3 +462,13 @@ func TestListsConcurrent(t *testing.T) {
 		}
 	})
 }
+
+// TestBareTask reads a task that has no structure: the run fails, and nothing else.
+func TestBareTask(t *testing.T) {
+	eachEngine(t, func(t *testing.T, engine skep.Engine) {
+		e := withEnv(t, engine, nil)
+		if r, err := e.Programs["tasks"].Run(nil); err == nil {
+			t.Errorf("it returned %d", r)
+		}
+	})
+}

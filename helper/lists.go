@@ -167,7 +167,7 @@ func treeRemove(c *Call, root, node, _, _, _ uint64) (uint64, error) {
 	return node, nil
 }
 
-var pushArgs = []Arg{ListHead, ListNode | Releases, Any, Any}
+var pushArgs = []Arg{ListHead, ListNode | Releases, Any | Ignored, Any}
 
 var lists = []Helper{
 	{Name: "bpf_list_push_front_impl", Kfunc: true, WhileLocked: true, Args: pushArgs, Func: push(false)},
@@ -176,7 +176,7 @@ var lists = []Helper{
 	taker("bpf_list_pop_back", true, true),
 	taker("bpf_list_front", false, false),
 	taker("bpf_list_back", true, false),
-	{Name: "bpf_rbtree_add_impl", Kfunc: true, WhileLocked: true, Args: []Arg{TreeRoot, TreeNode | Releases, Function, Any, Any},
+	{Name: "bpf_rbtree_add_impl", Kfunc: true, WhileLocked: true, Args: []Arg{TreeRoot, TreeNode | Releases, Function, Any | Ignored, Any},
 		Callback: &Callback{Args: [MaxArgs]CallbackArg{CallbackObject, CallbackObject}, Object: "bpf_rb_node", Max: 1}, Func: treeAdd},
 	{Name: "bpf_rbtree_first", Kfunc: true, WhileLocked: true, Args: []Arg{TreeRoot}, Result: ResultObject | MayBeNull, ResultObject: "bpf_rb_node",
 		Func: func(c *Call, root, _, _, _, _ uint64) (uint64, error) { return c.take(root, false, false) }},

@@ -40,7 +40,7 @@ var iterators = []Helper{
 	{Name: "bpf_iter_num_destroy", Kfunc: true, WhileLocked: true, Args: []Arg{Iterator | Releases}, Objects: [MaxArgs]string{"bpf_iter_num"}, Result: Void,
 		Func: func(c *Call, it, _, _, _, _ uint64) (uint64, error) { return 0, c.clearIterator(it, 8) }},
 
-	{Name: "bpf_iter_bits_new", Kfunc: true, Args: []Arg{Iterator | Fresh, Any, Any}, Objects: [MaxArgs]string{"bpf_iter_bits"}, Func: bitsNew},
+	{Name: "bpf_iter_bits_new", Kfunc: true, Args: []Arg{Iterator | Fresh, Any | Ignored, Any}, Objects: [MaxArgs]string{"bpf_iter_bits"}, Func: bitsNew},
 	{Name: "bpf_iter_bits_next", Kfunc: true, Args: []Arg{Iterator}, Objects: [MaxArgs]string{"bpf_iter_bits"}, Result: ResultFixed | MayBeNull | ReadOnly, ResultSize: 4, Func: bitsNext},
 	{Name: "bpf_iter_bits_destroy", Kfunc: true, Args: []Arg{Iterator | Releases}, Objects: [MaxArgs]string{"bpf_iter_bits"}, Result: Void,
 		Func: func(c *Call, it, _, _, _, _ uint64) (uint64, error) { return 0, c.clearIterator(it, 16) }},

@@ -38,7 +38,7 @@ var printing = []Helper{
 }
 
 var kernelPrinting = []Helper{
-	{Name: "bpf_stream_vprintk_impl", Kfunc: true, Args: []Arg{Any, ConstString, Mem | OrNull, SizeOr0, Any},
+	{Name: "bpf_stream_vprintk_impl", Kfunc: true, Args: []Arg{Any, ConstString, Mem | OrNull, SizeOr0, Any | Ignored},
 		Func: func(c *Call, stream, format, args, n, _ uint64) (uint64, error) {
 			if uint32(stream) != 1 && uint32(stream) != 2 { // BPF_STDOUT, BPF_STDERR
 				return eNOENT.result32()

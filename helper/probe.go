@@ -114,11 +114,11 @@ func userString(c *Call, dst, size, src, flags uint64) (uint64, error) {
 }
 
 var userStrings = []Helper{
-	{Name: "bpf_copy_from_user_str", Kfunc: true, Sleeps: true, Args: []Arg{MemOut, SizeOr0, Any, Any},
+	{Name: "bpf_copy_from_user_str", Kfunc: true, Sleeps: true, Args: []Arg{MemOut, SizeOr0, Any | Ignored, Any},
 		Func: func(c *Call, dst, size, src, flags, _ uint64) (uint64, error) {
 			return userString(c, dst, size, src, flags)
 		}},
-	{Name: "bpf_copy_from_user_task_str", Kfunc: true, Sleeps: true, Args: []Arg{MemOut, SizeOr0, Any, Object, Any}, Objects: [MaxArgs]string{3: "task_struct"},
+	{Name: "bpf_copy_from_user_task_str", Kfunc: true, Sleeps: true, Args: []Arg{MemOut, SizeOr0, Any | Ignored, Object, Any}, Objects: [MaxArgs]string{3: "task_struct"},
 		Func: func(c *Call, dst, size, src, _, flags uint64) (uint64, error) {
 			return userString(c, dst, size, src, flags)
 		}},

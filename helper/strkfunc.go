@@ -195,30 +195,32 @@ func strnstr(c *Call, s1, s2, limit uint64) int {
 	return -int(e2BIG)
 }
 
-// str returns a kernel function for strings.
-func str(name string, args int, f func(c *Call, r1, r2, r3 uint64) int) Helper {
+// str returns a kernel function for strings, of which the first arguments are.
+func str(name string, strings, args int, f func(c *Call, r1, r2, r3 uint64) int) Helper {
 	h := Helper{Name: name, Kfunc: true, Func: func(c *Call, r1, r2, r3, _, _ uint64) (uint64, error) {
 		return uint64(uint32(f(c, r1, r2, r3))), nil
 	}}
-	for range args {
-		h.Args = append(h.Args, Any)
+	for i := range args {
+		if h.Args = append(h.Args, Any); i < strings {
+			h.Args[i] |= Ignored
+		}
 	}
 	return h
 }
 
 var stringKfuncs = []Helper{
-	str("bpf_strcmp", 2, func(c *Call, a, b, _ uint64) int { return strcmp(c, a, b, false) }),
-	str("bpf_strcasecmp", 2, func(c *Call, a, b, _ uint64) int { return strcmp(c, a, b, true) }),
-	str("bpf_strchr", 2, func(c *Call, s, ch, _ uint64) int { return strnchr(c, s, longestString, byte(ch)) }),
-	str("bpf_strchrnul", 2, func(c *Call, s, ch, _ uint64) int {
+	str("bpf_strcmp", 2, 2, func(c *Call, a, b, _ uint64) int { return strcmp(c, a, b, false) }),
+	str("bpf_strcasecmp", 2, 2, func(c *Call, a, b, _ uint64) int { return strcmp(c, a, b, true) }),
+	str("bpf_strchr", 1, 2, func(c *Call, s, ch, _ uint64) int { return strnchr(c, s, longestString, byte(ch)) }),
+	str("bpf_strchrnul", 1, 2, func(c *Call, s, ch, _ uint64) int {
 		return search(c, s, longestString, func(i int, b byte) (int, bool) { return i, b == 0 || b == byte(ch) })
 	}),
-	str("bpf_strnchr", 3, func(c *Call, s, n, ch uint64) int { return strnchr(c, s, n, byte(ch)) }),
-	str("bpf_strrchr", 2, func(c *Call, s, ch, _ uint64) int { return strrchr(c, s, byte(ch)) }),
-	str("bpf_strlen", 1, func(c *Call, s, _, _ uint64) int { return strnlen(c, s, longestString) }),
-	str("bpf_strnlen", 2, func(c *Call, s, n, _ uint64) int { return strnlen(c, s, n) }),
-	str("bpf_strspn", 2, func(c *Call, s, set, _ uint64) int { return strspan(c, s, set, true) }),
-	str("bpf_strcspn", 2, func(c *Call, s, set, _ uint64) int { return strspan(c, s, set, false) }),
-	str("bpf_strstr", 2, func(c *Call, a, b, _ uint64) int { return strnstr(c, a, b, longestString) }),
-	str("bpf_strnstr", 3, func(c *Call, a, b, n uint64) int { return strnstr(c, a, b, n) }),
+	str("bpf_strnchr", 1, 3, func(c *Call, s, n, ch uint64) int { return strnchr(c, s, n, byte(ch)) }),
+	str("bpf_strrchr", 1, 2, func(c *Call, s, ch, _ uint64) int { return strrchr(c, s, byte(ch)) }),
+	str("bpf_strlen", 1, 1, func(c *Call, s, _, _ uint64) int { return strnlen(c, s, longestString) }),
+	str("bpf_strnlen", 1, 2, func(c *Call, s, n, _ uint64) int { return strnlen(c, s, n) }),
+	str("bpf_strspn", 2, 2, func(c *Call, s, set, _ uint64) int { return strspan(c, s, set, true) }),
+	str("bpf_strcspn", 2, 2, func(c *Call, s, set, _ uint64) int { return strspan(c, s, set, false) }),
+	str("bpf_strstr", 2, 2, func(c *Call, a, b, _ uint64) int { return strnstr(c, a, b, longestString) }),
+	str("bpf_strnstr", 2, 3, func(c *Call, a, b, n uint64) int { return strnstr(c, a, b, n) }),
 }

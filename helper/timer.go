@@ -313,7 +313,7 @@ var workQueues = []Helper{
 		}
 		return orErrno32(c.asyncInit(wq, spec.WorkQueue, clockMonotonic))
 	}},
-	{Name: "bpf_wq_set_callback_impl", Kfunc: true, Args: []Arg{WorkField, Function, Any, Any}, Callback: laterCallback,
+	{Name: "bpf_wq_set_callback_impl", Kfunc: true, Args: []Arg{WorkField, Function, Any, Any | Ignored}, Callback: laterCallback,
 		Func: func(c *Call, wq, function, flags, _, _ uint64) (uint64, error) {
 			if uint32(flags) != 0 {
 				return eINVAL.result32()

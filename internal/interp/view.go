@@ -206,5 +206,14 @@ func (m *Machine) AdjustPacket(front, back, meta int) error {
 	return m.Host.AdjustPacket(front, back, meta)
 }
 
+// PacketAddr implements helper.Run.
+func (m *Machine) PacketAddr() uint64 {
+	data, meta := m.Host.PacketData()
+	if m.trusts() {
+		return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(data)))) + uint64(meta)
+	}
+	return mem.Data + uint64(meta)
+}
+
 // PacketFront implements helper.Run.
 func (m *Machine) PacketFront() int { return m.Host.PacketFront() }

@@ -39,7 +39,7 @@ func (v *verifier) argument(a *args, i int) error {
 	}
 	x := &v.cur.regs()[r]
 	if kind.Kind() == helper.Any {
-		if (v.opts.Strict || a.h.Kfunc) && x.pointer() {
+		if (v.opts.Strict || a.h.Kfunc && !kind.Has(helper.Ignored)) && x.pointer() {
 			return v.failReg(PointerLeak, r, "R%d is an address (%s), and passing it to %s as a number lets it become visible", r, x.name(), a.h.Name)
 		}
 		return nil
@@ -174,13 +174,14 @@ func (v *verifier) argumentValue(a *args, i int, kind helper.Arg, r uint8, x *re
 			}
 		}
 	case helper.Size, helper.SizeOr0:
+		if kind.Has(helper.Fixing) {
+			if err := v.fixedSize(a, i, r, x); err != nil || v.cur.regs()[r-1].zero() {
+				return err // there is no buffer
+			}
+		}
 		return v.size(a, i, r, x)
 	case helper.RecordSize:
-		if !x.IsConst() {
-			return v.failReg(BadArgument, r, "argument %d (R%d) of %s must be a constant", i+1, r, a.h.Name)
-		}
-		a.memSize = x.Bits.Value
-		v.precise(r)
+		return v.fixedSize(a, i, r, x)
 	case helper.Function:
 		a.fn = index(x.obj)
 	case helper.StackMem:
@@ -196,6 +197,16 @@ func (v *verifier) argumentValue(a *args, i int, kind helper.Arg, r uint8, x *re
 	case helper.Iterator:
 		return v.iterArg(a, i, kind, r, x)
 	}
+	return nil
+}
+
+// fixedSize takes note of the size of what the helper returns.
+func (v *verifier) fixedSize(a *args, i int, r uint8, x *reg) error {
+	if !x.IsConst() {
+		return v.failReg(BadArgument, r, "argument %d (R%d) of %s must be a constant", i+1, r, a.h.Name)
+	}
+	a.memSize = x.Bits.Value
+	v.precise(r)
 	return nil
 }
 
