@@ -109,6 +109,18 @@ func BenchmarkInsertDelete(b *testing.B) {
 
 // BenchmarkGo is the use by Go code, with values of Go types.
 func BenchmarkGo(b *testing.B) {
+	percpu := benchMap(b, spec.PerCPUHash)
+	b.Run("lookup_percpu_hash", func(b *testing.B) {
+		b.ReportAllocs()
+		var k uint32
+		v := make([]uint64, percpu.CPUs())
+		for b.Loop() {
+			k = (k + 7) % 1000
+			if err := percpu.Lookup(&k, v); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 	for _, t := range []spec.MapType{spec.Array, spec.Hash} {
 		m := benchMap(b, t)
 		b.Run("lookup_"+t.String(), func(b *testing.B) {

@@ -197,7 +197,7 @@ func (x *hash) read(key, out []byte, flags uint64) Errno {
 	}
 	for range maxTries {
 		n := s.begin()
-		i := x.t.walk(s, n, h, key)
+		i := x.t.walkAny(s, n, h, key)
 		if i != 0 {
 			x.load(i, out)
 		}

@@ -115,6 +115,8 @@ func (m *Local) readBytes(key, out []byte, flags uint64) Errno {
 		return x.read(key, out, flags)
 	case *array:
 		return x.read(key, out, flags)
+	case *percpuArray:
+		return x.read(key, out, flags)
 	}
 	own := bytes.Clone(out)
 	e := m.impl.read(bytes.Clone(key), own, flags)
@@ -128,6 +130,8 @@ func (m *Local) updateBytes(key, value []byte, flags uint64) Errno {
 	case *hash:
 		e = x.update(key, value, flags, allCPUs)
 	case *array:
+		e = x.update(key, value, flags, allCPUs)
+	case *percpuArray:
 		e = x.update(key, value, flags, allCPUs)
 	default:
 		e = m.impl.update(bytes.Clone(key), bytes.Clone(value), flags, allCPUs)

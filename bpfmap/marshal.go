@@ -237,6 +237,12 @@ func marshalPerCPU(v any, size, cpus int) ([]byte, error) {
 	}
 	step := int(round8(uint32(size)))
 	out := make([]byte, step*cpus)
+	if own := ownMemory(v); len(own) == r.Len()*size && r.Type().Elem().Size() == uintptr(size) {
+		for i := range r.Len() {
+			copy(out[i*step:], own[i*size:(i+1)*size])
+		}
+		return out, nil
+	}
 	for i := range r.Len() {
 		var scratch [16]byte
 		b, err := marshal(r.Index(i).Interface(), size, &scratch)
@@ -272,6 +278,12 @@ func unmarshalPerCPU(v any, size, cpus int, b []byte) error {
 		return fmt.Errorf("a slice of %d values does not take those of %d CPUs", r.Len(), cpus)
 	}
 	step := int(round8(uint32(size)))
+	if own := ownMemory(r.Interface()); len(own) == cpus*size && r.Type().Elem().Size() == uintptr(size) {
+		for i := range cpus {
+			copy(own[i*size:(i+1)*size], b[i*step:])
+		}
+		return nil
+	}
 	for i := range cpus {
 		to := r.Index(i)
 		if to.Kind() != reflect.Pointer && to.Kind() != reflect.Slice {

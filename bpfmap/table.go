@@ -191,17 +191,19 @@ func (s *stripe) read(f func(n uint32)) {
 func (t *table) find(h uint32, key []byte) uint32 {
 	s := t.stripe(h)
 	if n := atomic.LoadUint32(&s.n); n&1 == 0 {
-		i := uint32(0)
-		if t.oneWord {
-			i = t.walkOne(s, n, h, keyNumber(key))
-		} else {
-			i = t.walk(s, n, h, key)
-		}
-		if s.same(n) {
+		if i := t.walkAny(s, n, h, key); s.same(n) {
 			return i
 		}
 	}
 	return t.findSlowly(s, h, key)
+}
+
+// walkAny is walk or walkOne.
+func (t *table) walkAny(s *stripe, n, h uint32, key []byte) uint32 {
+	if t.oneWord {
+		return t.walkOne(s, n, h, keyNumber(key))
+	}
+	return t.walk(s, n, h, key)
 }
 
 // walkOne is walk for keys of one word.
