@@ -1,3 +1,5 @@
+// Implements the benchmarks of maps beside Go's own.
+
 package bpfmap
 
 import (

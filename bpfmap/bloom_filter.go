@@ -21,7 +21,7 @@ type bloom struct {
 
 func newBloom(m *Local, o *Options) impl {
 	n := bloomBits(&m.def)
-	return &bloom{bits: make([]uint64, (n+63)/64), mask: uint32(n - 1), funcs: bloomFuncs(&m.def), seed: seedOf(o)}
+	return &bloom{bits: zeros[uint64]((n + 63) / 64), mask: uint32(n - 1), funcs: bloomFuncs(&m.def), seed: seedOf(o)}
 }
 
 // bloomFuncs returns the number of hash functions, 5 if the definition does not say.

@@ -1,3 +1,5 @@
+// Implements the comparison of every type with the kernel's, operation by operation.
+
 package bpfmap_test
 
 import (

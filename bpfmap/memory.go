@@ -11,15 +11,25 @@ import (
 	"github.com/skepbpf/skep/spec"
 )
 
-// memory is a piece of zeroed memory, 8-byte aligned. A large one costs nothing before it is touched: the
-// runtime takes it from the system, which commits pages one by one.
+// zeros returns n zeros. Many of them take no memory before they are touched: the runtime gets them from the
+// system, which commits pages one by one, and what was in use before is given back.
+func zeros[T byte | uint32 | uint64](n uint64) []T {
+	const large = 1 << 20
+	out := make([]T, n)
+	if size := n * uint64(unsafe.Sizeof(*new(T))); size >= large {
+		giveBack(unsafe.Slice((*byte)(unsafe.Pointer(&out[0])), size))
+	}
+	return out
+}
+
+// memory is a piece of zeroed memory, 8-byte aligned.
 type memory struct {
 	words []uint64
 	base  unsafe.Pointer // of words; nil if there are none
 }
 
 func newMemory(bytes uint64) memory {
-	m := memory{words: make([]uint64, (bytes+7)/8)}
+	m := memory{words: zeros[uint64]((bytes + 7) / 8)}
 	if len(m.words) > 0 {
 		m.base = unsafe.Pointer(&m.words[0])
 	}

@@ -19,7 +19,7 @@ type list struct {
 func newQueue(m *Local, _ *Options) impl { return newList(m, false) }
 
 func newList(m *Local, stack bool) *list {
-	return &list{m: m, stack: stack, data: make([]byte, uint64(m.def.MaxEntries)*uint64(m.def.ValueSize))}
+	return &list{m: m, stack: stack, data: zeros[byte](uint64(m.def.MaxEntries) * uint64(m.def.ValueSize))}
 }
 
 // at returns the value n places behind the oldest.

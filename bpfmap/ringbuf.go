@@ -51,7 +51,7 @@ type ring struct {
 func newRingBuf(m *Local, _ *Options) impl {
 	n := uint64(m.def.MaxEntries)
 	m.mem = newMemory(2 * n)
-	return &ring{m: m, mask: n - 1, lengths: make([]uint32, n/8)}
+	return &ring{m: m, mask: n - 1, lengths: zeros[uint32](n / 8)}
 }
 
 func (m *Local) ring() *ring {

@@ -65,14 +65,14 @@ const (
 func newTable(keySize int, entries uint32, seed uint64, lru bool) *table {
 	n := powerAbove(uint64(entries))
 	stripes := min(max(n/8, 1), maxStripes)
-	t := &table{buckets: make([]uint32, n), stripes: make([]stripe, stripes), mask: uint32(n - 1), stripeMask: uint32(stripes - 1),
+	t := &table{buckets: zeros[uint32](n), stripes: make([]stripe, stripes), mask: uint32(n - 1), stripeMask: uint32(stripes - 1),
 		stride: entryKey + int(round8(uint32(keySize))), keySize: keySize, seed: seed, limit: entries, oneWord: keySize == 4 || keySize == 8}
 	t.entries = newMemory(uint64(t.elements()+1) * uint64(t.stride))
 	for i := range t.stripes {
 		t.stripes[i].spare = entries + 1 + uint32(i)
 	}
 	if lru {
-		t.refs = make([]uint32, t.elements()+1)
+		t.refs = zeros[uint32](uint64(t.elements()) + 1)
 	}
 	return t
 }

@@ -26,7 +26,7 @@ type userRing struct {
 func newUserRingBuf(m *Local, _ *Options) impl {
 	n := uint64(m.def.MaxEntries)
 	m.mem = newMemory(2 * n)
-	return &userRing{m: m, mask: n - 1, lengths: make([]uint32, n/8)}
+	return &userRing{m: m, mask: n - 1, lengths: zeros[uint32](n / 8)}
 }
 
 // UserOutput adds a record with a copy of data to a user ring buffer. It returns ENOSPC if there is no room

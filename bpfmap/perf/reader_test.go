@@ -1,3 +1,5 @@
+// Implements the tests of readers.
+
 package perf
 
 import (
@@ -7,6 +9,7 @@ import (
 	"time"
 
 	"github.com/skepbpf/skep/bpfmap"
+	"github.com/skepbpf/skep/bpfmap/maptest"
 	"github.com/skepbpf/skep/spec"
 )
 
@@ -64,5 +67,54 @@ func TestReader(t *testing.T) {
 	}
 	if e := m.PerfOutput(0, []byte("x")); e != bpfmap.ENOENT {
 		t.Error(e)
+	}
+}
+
+// TestKernelReader reads an event array of the kernel, in which there is nothing.
+func TestKernelReader(t *testing.T) {
+	k, err := maptest.NewKernel(t, &spec.Map{Type: spec.PerfEventArray})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := NewReader(k, 4096)
+	if err != nil {
+		t.Skip(err)
+	}
+	r.SetDeadline(time.Now())
+	if _, err := r.Read(); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error(err)
+	}
+	if err := errors.Join(r.Pause(), r.Resume(), r.Close()); err != nil {
+		t.Error(err)
+	}
+	if _, err := r.Read(); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+}
+
+// TestPause takes the buffers away and brings them back.
+func TestPause(t *testing.T) {
+	m, err := bpfmap.New(&spec.Map{Type: spec.PerfEventArray}, &bpfmap.Options{CPUs: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := NewReader(m, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.BufferSize() != 4096 {
+		t.Error(r.BufferSize())
+	}
+	for _, want := range []bpfmap.Errno{0, bpfmap.ENOENT, 0} {
+		if e := m.PerfOutput(1, []byte("x")); e != want {
+			t.Errorf("%v, want %v", e, want)
+		}
+		change := r.Pause
+		if want != 0 {
+			change = r.Resume
+		}
+		if err := change(); err != nil {
+			t.Error(err)
+		}
 	}
 }

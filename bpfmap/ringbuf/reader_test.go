@@ -1,3 +1,5 @@
+// Implements the tests of readers.
+
 package ringbuf
 
 import (
@@ -7,6 +9,7 @@ import (
 	"time"
 
 	"github.com/skepbpf/skep/bpfmap"
+	"github.com/skepbpf/skep/bpfmap/maptest"
 	"github.com/skepbpf/skep/spec"
 )
 
@@ -55,5 +58,44 @@ func TestReader(t *testing.T) {
 	}()
 	if _, err := r.Read(); !errors.Is(err, ErrClosed) {
 		t.Error(err)
+	}
+}
+
+// TestKernelReader reads a ring buffer of the kernel, in which there is nothing.
+func TestKernelReader(t *testing.T) {
+	k, err := maptest.NewKernel(t, &spec.Map{Type: spec.RingBuf, MaxEntries: 4096})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := NewReader(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.SetDeadline(time.Now())
+	if _, err := r.Read(); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error(err)
+	}
+	r.SetDeadline(time.Time{})
+	if err := r.Flush(); err != nil {
+		t.Error(err)
+	}
+	if _, err := r.Read(); !errors.Is(err, ErrFlushed) {
+		t.Error(err)
+	}
+	if r.BufferSize() != 4096 || r.AvailableBytes() != 0 {
+		t.Error(r.BufferSize(), r.AvailableBytes())
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := r.Read(); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+	hash, err := bpfmap.New(&spec.Map{Type: spec.Hash, KeySize: 4, ValueSize: 4, MaxEntries: 1}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := NewReader(hash); err == nil {
+		t.Error("a hash map is read as a ring buffer")
 	}
 }
