@@ -53,6 +53,9 @@ func (v *verifier) pointerArith(in *ir.Ins, row *isa.Row, ptr reg, off *reg, swa
 	default:
 		return fail("R%d is an address (%s): no arithmetic on it is allowed", at, ptr.name())
 	}
+	if v.opts.Strict && row.From == isa.FromReg && ptr.kind != Stack && ptr.kind != MapValue {
+		return fail("R%d is an address (%s), to which only constants in the instruction can be added: a processor could run ahead with another number", at, ptr.name())
+	}
 	number := at
 	if row.From == isa.FromReg {
 		number = in.Src
@@ -183,6 +186,7 @@ func (v *verifier) strictBounds(at uint8, r *reg) error {
 		if err := v.region(at, r, 0, 1, int64(v.maps[r.obj].ValueSize), BadMapValue, "the map's value"); err != nil {
 			return v.failReg(BadMapValue, at, "R%d leaves the map's value", at)
 		}
+		return v.specialFields(at, r, 0, 1, v.maps[r.obj])
 	}
 	return nil
 }

@@ -22,9 +22,9 @@ func (f *frame) grow(off int) {
 // position returns slot and byte of the stack offset off.
 func position(off int) (n, b int) { return (-off - 1) / 8, (-off - 1) % 8 }
 
-// useStack notes how deep a function's stack is, and checks that off to off+size lies in it.
+// stackRange checks that the offsets from lo to hi lie in a frame, and notes how deep it is.
 func (v *verifier) stackRange(r uint8, ptr *reg, lo, hi int64, what string) error {
-	if lo < -maxStack || hi > 0 {
+	if lo < -maxStack || lo >= 0 || hi > 0 {
 		return v.failReg(BadStack, r, "%s through R%d at offset %d, %d bytes: the stack is from -%d to 0", what, r, lo, hi-lo, maxStack)
 	}
 	fn := v.cur.frames[ptr.frame].fn
