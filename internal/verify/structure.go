@@ -106,6 +106,10 @@ func (v *verifier) markPoints() {
 		i := ir.Index(i)
 		in, row := &v.p.Ins[i], v.p.Row(i)
 		switch row.Kind {
+		case isa.KindLoadImm:
+			if row.Op == isa.LdFunc {
+				meet(ir.Index(in.Off))
+			}
 		case isa.KindGoto:
 			meet(ir.Index(in.Off))
 		case isa.KindJump:
@@ -118,6 +122,7 @@ func (v *verifier) markPoints() {
 			meet(i + 1)
 			if row.Op == isa.CallLocal {
 				v.marks[i] |= markPrune
+				meet(ir.Index(in.Off))
 			} else if h := v.helper(i); h == nil {
 			} else if isNext(h) {
 				v.marks[i] |= markPrune | markForce | markIter
