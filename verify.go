@@ -47,6 +47,7 @@ type VerifyOptions struct {
 	Strict  bool            // no address may become visible, as for users who have CAP_BPF but not CAP_PERFMON
 	Limit   int             // instructions to walk through on all paths together, at most; 0: a million
 	Log     io.Writer       // receives each instruction walked through and what it changed, as the kernel's log does
+	Graph   io.Writer       // receives the control-flow graph in the DOT language, with what is known at the start of each block
 }
 
 // Verification is what verifying a program has cost.
@@ -111,7 +112,7 @@ func (out *Verification) verify(p *spec.Program, maps []spec.Map, opts *VerifyOp
 		frozen[i].Frozen = constant(&frozen[i])
 	}
 	r, err := verify.Verify(out.prog, &verify.Options{
-		Type: progtype.Find(p.Type), Profile: opts.Profile, Maps: frozen, Strict: opts.Strict, Limit: opts.Limit, Log: opts.Log,
+		Type: progtype.Find(p.Type), Profile: opts.Profile, Maps: frozen, Strict: opts.Strict, Limit: opts.Limit, Log: opts.Log, Graph: opts.Graph,
 		Helper: known(helpers),
 	})
 	out.Processed, out.States, out.PeakStates, out.StackDepth, out.facts = r.Processed, r.States, r.PeakStates, r.StackDepth, r.Facts

@@ -18,7 +18,7 @@ import (
 type verifyFlags struct {
 	kernel                              kernelFlag
 	program, progType, dialect, profile string
-	raw, log, strict, json              bool
+	raw, log, cfg, strict, json         bool
 }
 
 func verifyCommand() *cobra.Command {
@@ -46,6 +46,7 @@ in text or bytecode do not say what type they are and are taken for a socket_fil
 	fl.StringVar(&f.program, "program", "", "`name` of the program, to judge it alone")
 	fl.StringVar(&f.progType, "type", "", "program `type`, such as xdp or sched_cls")
 	fl.BoolVar(&f.log, "log", false, "print each instruction walked through, and what it changed")
+	fl.BoolVar(&f.cfg, "cfg", false, "print the control-flow graph in the DOT language, with what is known at each block, instead of the table")
 	fl.BoolVar(&f.strict, "strict", false, "refuse programs that let addresses become visible")
 	fl.StringVar(&f.profile, "profile", "linux", "`name` of the instruction set and its rules: linux, rfc9669, 2014")
 	fl.BoolVar(&f.raw, "raw", false, "the files are bytecode, eight bytes an instruction")
@@ -83,6 +84,9 @@ const (
 )
 
 func (f *verifyFlags) execute(cmd *cobra.Command, files []string) error {
+	if f.json && (f.cfg || f.log) {
+		return usagef("--json does not go with --cfg or --log")
+	}
 	profile, err := isa.ParseProfile(f.profile)
 	if err != nil {
 		return usageError{err}
@@ -126,7 +130,7 @@ func (f *verifyFlags) execute(cmd *cobra.Command, files []string) error {
 	if len(all) == 0 {
 		return fmt.Errorf("there is no program %q", f.program)
 	}
-	if !f.json {
+	if !f.json && !f.cfg {
 		printJudgements(cmd.OutOrStdout(), all)
 	}
 	return answerOf(all)
@@ -137,6 +141,9 @@ func (f *verifyFlags) judge(out io.Writer, s *source, p *spec.Program, profile i
 	opts := &skep.VerifyOptions{Profile: profile, Strict: f.strict}
 	if f.log && !f.json {
 		opts.Log = out
+	}
+	if f.cfg {
+		opts.Graph = out
 	}
 	v, err := skep.Verify(p, s.spec.Maps, opts)
 	j := judgement{File: s.file, Program: p.Name, Type: p.Type.String(), Verdict: verdictAccept, Processed: v.Processed, States: v.PeakStates,

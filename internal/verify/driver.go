@@ -50,6 +50,7 @@ type verifier struct {
 
 	facts *Facts
 	log   *logger
+	graph *graph
 }
 
 // branch is a path not yet taken.
@@ -68,6 +69,9 @@ func newVerifier(p *ir.Program, opts *Options) *verifier {
 	for i := range p.Ins {
 		v.rows[i] = p.Row(ir.Index(i))
 	}
+	if opts.Graph != nil {
+		v.graph = newGraph(p)
+	}
 	if opts.Log != nil {
 		v.log = newLogger(opts.Log, v)
 	}
@@ -81,6 +85,11 @@ func (v *verifier) result() *Result {
 // run does both steps, and explains what they find.
 func (v *verifier) run() error {
 	err := v.both()
+	if v.graph != nil && v.marks != nil {
+		if failed := v.graph.write(v.opts.Graph, v, err); failed != nil {
+			return failed
+		}
+	}
 	if v.cur == nil || err == nil {
 		return addHint(err)
 	}
@@ -194,6 +203,7 @@ func (v *verifier) walk(s *state) error {
 			}
 			v.marks[v.at] |= markSeen
 			v.log.before(v)
+			v.graph.note(v)
 			prev := v.at
 			next, err := v.step()
 			if err != nil {

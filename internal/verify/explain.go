@@ -86,7 +86,7 @@ type moment struct {
 // replay walks a path again and returns its last moments; the last one is that of the fault.
 func (v *verifier) replay(path []ir.Index) []moment {
 	opts := *v.opts
-	opts.Log = nil
+	opts.Log, opts.Graph = nil, nil
 	r := newVerifier(v.p, &opts)
 	if r.known() != nil || r.structure() != nil {
 		return nil

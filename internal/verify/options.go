@@ -29,6 +29,9 @@ type Options struct {
 	// Log, if not nil, gets each instruction walked through with what is known of the registers it changed, in
 	// the form of the kernel's log at level 2.
 	Log io.Writer
+
+	// Graph, if not nil, gets the control-flow graph in the DOT language, with what is known at the start of each block.
+	Graph io.Writer
 }
 
 // Result is what a verification has found out about a program that it accepts, and what it cost in any case.
