@@ -85,10 +85,13 @@ var tunnels = []Helper{
 	}},
 }
 
-// tunnel returns what the packet's outer header says, or is to say; nil if nothing does.
+// tunnel returns what the packet's outer header says, or is to say; nil if nothing does. Of a header that is to be, the
+// kernel shows the source as remote.
 func (c *Call) tunnel() *spec.Tunnel {
 	if t := c.out().Tunnel; t != nil {
-		return t
+		back := *t
+		back.Local, back.Remote = t.Remote, t.Local
+		return &back
 	}
 	return c.meta().Tunnel
 }
@@ -140,8 +143,7 @@ func tunnelAddr(b []byte, v6 bool) netip.Addr {
 	return netip.AddrFrom4([4]byte{b[3], b[2], b[1], b[0]})
 }
 
-// setTunnel says what the outer header is to say. The program's remote address is the destination, and what
-// skb_get_tunnel_key calls local.
+// setTunnel says what the outer header is to say.
 func (c *Call) setTunnel(b []byte, flags uint64) errno {
 	switch len(b) {
 	case keySize, keyLocal, keyLabel, keyExt, keyOldest:
@@ -160,7 +162,7 @@ func (c *Call) setTunnel(b []byte, flags uint64) errno {
 	}
 	o := c.out()
 	o.tunnel = spec.Tunnel{ID: uint64(binary.LittleEndian.Uint32(k[:])), TOS: k[keyTOS], TTL: k[keyTTL], Label: label & (1<<20 - 1),
-		Remote: tunnelAddr(k[keyLocal:], v6), Local: tunnelAddr(k[keyRemote:], v6), Flags: tunnelHeaderFlags(flags)}
+		Remote: tunnelAddr(k[keyRemote:], v6), Local: tunnelAddr(k[keyLocal:], v6), Flags: tunnelHeaderFlags(flags)}
 	o.Tunnel, o.TunnelFlags, o.tunnelOpt = &o.tunnel, flags, false
 	return 0
 }
