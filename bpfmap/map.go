@@ -68,7 +68,7 @@ type Map interface {
 }
 
 // Local is a map of Skep. Go code uses it as a Map; engines and helpers use the methods that take bytes and
-// offsets, which do not allocate and do what a program's helper does. All methods are safe for concurrent
+// offsets, which do what a program's helper does; look-ups, changes and records do not allocate. All methods are safe for concurrent
 // use with each other and with programs that read and write values.
 //
 // Values are in guest byte order, which is little endian on every host.
