@@ -142,7 +142,11 @@ func TestArithmetic(t *testing.T) {
 		t.Errorf("%v %v", diff, err)
 	}
 	r := rand.New(rand.NewPCG(1, 2))
-	for range 40 { // random code, of which all that is said must be so
+	n := 40
+	if testing.Short() {
+		n = 8
+	}
+	for range n { // random code, of which all that is said must be so
 		var code []bpf.RawInstruction
 		n := 4 + r.IntN(20)
 		for i := range n {
