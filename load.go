@@ -82,6 +82,9 @@ func load(p *spec.Program, opts *Options, w *world) (*Program, error) {
 	if opts != nil {
 		prog.opts = *opts
 	}
+	if prog.opts.Type != nil {
+		prog.typ = *prog.opts.Type
+	}
 	if err := prog.load(p); err != nil {
 		if p.Name != "" {
 			err = fmt.Errorf("program %s: %w", p.Name, err)
@@ -199,7 +202,7 @@ func namesArgs(in ir.Ins) bool {
 }
 
 // plain reports whether the program is a plain function over memory, with its address and length as arguments.
-func (prog *Program) plain() bool { return prog.typ.Type == spec.Unspec }
+func (prog *Program) plain() bool { return prog.typ.Type == spec.Unspec && prog.typ.Context == nil }
 
 // look finds out what the program can see: whether it is blind, and if not, whether it is modest.
 func (prog *Program) look() {

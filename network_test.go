@@ -10,6 +10,8 @@ import (
 	"github.com/skepbpf/skep/asm"
 	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/internal/kernel"
+	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/progtype"
 	"github.com/skepbpf/skep/spec"
 )
 
@@ -282,5 +284,56 @@ func TestContextAgainstKernel(t *testing.T) {
 	}
 	if o.Packet.Mark != 4 || o.Packet.Priority != 77 || o.Packet.Timestamp != 1e6+5 || o.Packet.CB[2] != 0x12340004 {
 		t.Errorf("metadata %+v", o.Packet)
+	}
+}
+
+// TestOwnType runs programs of a type that is declared by a Go struct.
+func TestOwnType(t *testing.T) {
+	type request struct {
+		Data    uint64 `bpf:"data"`
+		DataEnd uint64 `bpf:"data_end"`
+		Kind    uint16
+		Score   uint32 `bpf:"score,rw"`
+	}
+	typ, err := progtype.FromStruct(request{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := asm.Assemble("own", `
+		r2 = *(u64 *)(r1 + 0)
+		r3 = *(u64 *)(r1 + 8)
+		r0 = *(u16 *)(r1 + 16)
+		*(u32 *)(r1 + 20) = 99
+		r4 = r2
+		r4 += 1
+		if r4 > r3 goto out
+		r2 = *(u8 *)(r2 + 0)
+		r0 += r2
+	out:
+		exit`, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, err := progtype.Encode(request{Kind: 7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, unverified := range []bool{true, false} {
+		prog, err := skep.Load(p, &skep.Options{Type: typ, Unverified: unverified})
+		if err != nil {
+			t.Fatal(err)
+		}
+		opts := &skep.RunOptions{Data: []byte{5, 6}, Context: ctx, ContextOut: []byte{}}
+		r0, err := prog.Run(opts)
+		var left request
+		if err == nil {
+			err = progtype.Decode(opts.ContextOut, &left)
+		}
+		if err != nil || r0 != 12 || left.Score != 99 || left.Kind != 7 {
+			t.Errorf("unverified %v: result %d, %+v, %v", unverified, r0, left, err)
+		}
+	}
+	if _, err := skep.Load(&spec.Program{Insns: []isa.Instruction{isa.Stx32.Make(1, 1, 16, 0), isa.Mov64Imm.Make(0, 0, 0, 0), isa.Exit.Make(0, 0, 0, 0)}}, &skep.Options{Type: typ}); err == nil {
+		t.Error("a program that writes a field it may only read is accepted")
 	}
 }

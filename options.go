@@ -6,6 +6,7 @@ import (
 	"github.com/skepbpf/skep/bpfmap"
 	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/progtype"
 	"github.com/skepbpf/skep/spec"
 )
 
@@ -42,6 +43,10 @@ type Options struct {
 	// Externs is the memory of variables of the kernel that programs may read, by name. Other variables are an
 	// error, but for weak ones, whose address is zero.
 	Externs map[string][]byte
+
+	// Type, if not nil, is the type of the program in place of the one it names: one that the embedder has declared, such
+	// as by progtype.FromStruct.
+	Type *progtype.Type
 
 	Helpers []helper.Helper // helpers to add to the standard table, or to put in the place of some
 	Env     *helper.Env     // clock, randomness and processor that helpers see; nil: the real ones
