@@ -163,7 +163,9 @@ func (v *verifier) start() *state {
 }
 
 // plain reports whether the program is a plain function over memory.
-func (v *verifier) plain() bool { return v.opts.Type.Type == spec.Unspec && v.opts.Type.Layout() == nil }
+func (v *verifier) plain() bool {
+	return v.opts.Type.Type == spec.Unspec && v.opts.Type.Layout() == nil
+}
 
 // helper returns the helper that instruction i calls, or nil if it calls none.
 func (v *verifier) helper(i ir.Index) *helper.Helper {
