@@ -23,14 +23,20 @@ type move struct {
 	to   *Field
 }
 
-// newFlat returns the copy with the fields that an expression uses. Fields have the same numbers there.
-func newFlat(s *Schema, n *node) *flat {
+// newFlat returns the copy with the fields that expressions use, or nil if records are bytes anyway. Fields have the
+// same numbers there.
+func newFlat(s *Schema, roots ...*node) *flat {
+	if !s.host {
+		return nil
+	}
 	used := map[int]bool{}
-	n.visit(func(n *node) {
-		if n.op == opField || n.op == opHas {
-			used[n.field] = true
-		}
-	})
+	for _, root := range roots {
+		root.visit(func(n *node) {
+			if n.op == opField || n.op == opHas {
+				used[n.field] = true
+			}
+		})
+	}
 	out := &Schema{Name: s.Name, Fields: make([]Field, len(s.Fields))}
 	fl := &flat{schema: out}
 	out.Size = (len(used) + 7) / 8

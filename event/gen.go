@@ -85,11 +85,14 @@ func (g *gen) alloc() reg {
 		}
 	}
 	if !found && g.err == nil {
-		g.err = &Error{Text: "the expression needs more registers than there are"}
+		g.err = &Error{Text: tooManyRegisters}
 	}
 	g.regs[best] = slot{held: 1}
 	return best
 }
+
+// tooManyRegisters is the error of expressions for which registers do not suffice.
+const tooManyRegisters = "the expression needs more registers than there are"
 
 func (g *gen) hold(r reg) reg {
 	g.regs[r].held++

@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	"github.com/skepbpf/skep"
+	"github.com/skepbpf/skep/bpfmap"
 	"github.com/skepbpf/skep/emit"
 	"github.com/skepbpf/skep/isa"
 )
@@ -28,11 +29,8 @@ type Options struct {
 
 // Predicate is a compiled expression. It is safe for concurrent use.
 type Predicate struct {
-	schema *Schema
-	root   *node
-	flat   *flat // of schemas of Go structs
-	opts   Options
-
+	program
+	root  *node
 	match func(at unsafe.Pointer, size uint64) (r0, yield uint64) // skep.Func; nil: there is none
 	code  *emit.Func                                              // on bytes; nil if there is match
 
@@ -42,7 +40,6 @@ type Predicate struct {
 		code  *emit.Func
 		err   error
 	}
-	buffers sync.Pool // of *[]byte
 }
 
 // What the code of predicates returns, beyond an Outcome.
@@ -57,37 +54,52 @@ func Compile(s *Schema, e Expr, opts *Options) (*Predicate, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Predicate{schema: s, root: root}
-	if opts != nil {
-		p.opts = *opts
-	}
-	if p.opts.Name == "" {
-		p.opts.Name = "predicate"
-	}
-	if s.host {
-		p.flat = newFlat(s, root)
-	}
+	p := &Predicate{root: root}
+	p.set(s, opts, "predicate", root)
 	var match skep.Func
 	match, p.code, err = p.compile(false)
 	p.match = match
 	return p, err
 }
 
+// set sets what is the same for all that is compiled.
+func (p *program) set(s *Schema, opts *Options, name string, roots ...*node) {
+	p.schema, p.flat = s, newFlat(s, roots...)
+	if opts != nil {
+		p.opts = *opts
+	}
+	if p.opts.Name == "" {
+		p.opts.Name = name
+	}
+}
+
+// compile compiles the expression: to a Go function, or else to code on bytes. If tell is false, what has no value is
+// false.
+func (p *Predicate) compile(tell bool) (skep.Func, *emit.Func, error) {
+	return p.build(nil, func(s *Schema) (*emit.Code, error) { return p.write(s, tell) })
+}
+
+// program is what predicates, rules and counters have in common.
+type program struct {
+	schema  *Schema
+	flat    *flat // of schemas of Go structs
+	opts    Options
+	buffers sync.Pool // of *[]byte
+}
+
 // layout is the schema of the records that code on bytes gets.
-func (p *Predicate) layout() *Schema {
+func (p *program) layout() *Schema {
 	if p.flat != nil {
 		return p.flat.schema
 	}
 	return p.schema
 }
 
-// compile compiles the expression: to a Go function, or else to code on bytes. If tell is false, what has no value is
-// false.
-func (p *Predicate) compile(tell bool) (skep.Func, *emit.Func, error) {
-	native := p.opts.Engine != skep.EngineInterp
-	opts := skep.Options{Engine: p.opts.Engine, PerfMap: p.opts.PerfMap}
-	if native && !p.opts.Checked && (!p.schema.host || hostLayout) {
-		c, err := p.write(p.schema, tell)
+// build makes code: a Go function, or else code on bytes. write writes it for records of a schema.
+func (p *program) build(maps map[string]*bpfmap.Local, write func(*Schema) (*emit.Code, error)) (skep.Func, *emit.Func, error) {
+	opts := skep.Options{Engine: p.opts.Engine, PerfMap: p.opts.PerfMap, Maps: maps}
+	if p.opts.Engine != skep.EngineInterp && !p.opts.Checked && (!p.schema.host || hostLayout) {
+		c, err := write(p.schema)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -101,13 +113,25 @@ func (p *Predicate) compile(tell bool) (skep.Func, *emit.Func, error) {
 			return pure, nil, err
 		}
 	}
-	c, err := p.write(p.layout(), tell)
+	c, err := write(p.layout())
 	if err != nil {
 		return nil, nil, err
 	}
 	opts.UnsafeTrust = false
 	f, err := c.Func(&opts)
 	return nil, f, err
+}
+
+// copied calls f with the copy of a record that is a Go struct.
+func (p *program) copied(at unsafe.Pointer, f func(rec []byte) uint64) uint64 {
+	b, _ := p.buffers.Get().(*[]byte)
+	if b == nil {
+		b = new([]byte)
+	}
+	*b = p.flat.record((*b)[:0], at)
+	out := f(*b)
+	p.buffers.Put(b)
+	return out
 }
 
 // write writes the code for records of a schema.
@@ -214,19 +238,12 @@ func (p *Predicate) telling() (skep.Func, *emit.Func) {
 
 // structOutcome evaluates a record that is a Go struct by code on bytes, or in Go.
 func (p *Predicate) structOutcome(code *emit.Func, at unsafe.Pointer) Outcome {
-	b, _ := p.buffers.Get().(*[]byte)
-	if b == nil {
-		b = new([]byte)
-	}
-	*b = p.flat.record((*b)[:0], at)
-	var out Outcome
-	if code != nil {
-		out = p.run(code, *b)
-	} else {
-		out = evaluate(p.flat.schema, p.root, *b)
-	}
-	p.buffers.Put(b)
-	return out
+	return Outcome(p.copied(at, func(rec []byte) uint64 {
+		if code != nil {
+			return uint64(p.run(code, rec))
+		}
+		return uint64(evaluate(p.flat.schema, p.root, rec))
+	}))
 }
 
 // Func is a predicate of Go structs of type T. It is safe for concurrent use.
