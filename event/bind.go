@@ -89,6 +89,12 @@ func (b *binder) value(n *node) (*node, error) {
 		return b.calc(n)
 	case opConvert:
 		return b.convert(n)
+	case opLog2:
+		if !n.args[0].kind.integer() {
+			return nil, fail(n, "the bits of a %s", n.args[0].kind)
+		}
+		n.kind, n.cost = Uint, n.cost+6
+		return n, nil
 	case opLen, opRunes, opPrefix, opSuffix, opContains, opAutomaton:
 		return b.textNode(n)
 	case opIn:

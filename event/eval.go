@@ -131,6 +131,8 @@ func (e *evaluator) value(n *node) (value, bool) {
 		return value{kind: n.kind, i: v}, ok
 	case opConvert:
 		return x.as(n.kind)
+	case opLog2:
+		return value{kind: Uint, i: log2(x.kind, x.i)}, true
 	case opIn:
 		return boolean(slices.ContainsFunc(n.list, func(v value) bool { c, ok := v.compare(&x); return ok && c == 0 })), true
 	case opNet:

@@ -37,6 +37,7 @@ const (
 	opNet       // an address in one of nets
 	opHas
 	opConvert
+	opLog2
 )
 
 // node is a node of an expression.

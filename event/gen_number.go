@@ -92,6 +92,8 @@ func (g *gen) value(n *node, e emit.Label) reg {
 		r := g.value(n.args[0], e)
 		g.ifConst(emit.SLt, r, 0, e)
 		return r
+	case opLog2:
+		return g.bits(n, e)
 	case opLen, opRunes:
 		t := g.textOf(n.args[0], e)
 		t = g.measured(t)
@@ -115,6 +117,29 @@ func (g *gen) value(n *node, e emit.Label) reg {
 		g.err = fail(n, "operation %d is no number", n.op)
 	}
 	return g.alloc()
+}
+
+// bits returns a register with the number of bits of a number: by halves.
+func (g *gen) bits(n *node, e emit.Label) reg {
+	x := g.take(g.value(n.args[0], e))
+	r := g.alloc()
+	g.constant(r, 0)
+	if n.args[0].kind != Uint {
+		positive := g.c.Label()
+		g.ifConst(emit.SGe, x, 0, positive)
+		g.constant(x, 0)
+		g.bind(positive)
+	}
+	for shift := int32(32); shift > 0; shift /= 2 {
+		small := g.c.Label()
+		g.ifConst(emit.Lt, x, 1<<shift, small)
+		g.op(isa.Rsh64Imm, x, 0, 0, shift)
+		g.op(isa.Add64Imm, r, 0, 0, shift)
+		g.bind(small)
+	}
+	g.op(isa.Add64Reg, r, x, 0, 0) // what is left is one bit
+	g.release(x)
+	return r
 }
 
 // truth returns a register with 1 or 0.
@@ -152,6 +177,8 @@ func (g *gen) spans(n *node) (lo, hi *big.Int) {
 		return v, v
 	case n.op == opField:
 		return bits(n.kind, uint(8*g.s.Fields[n.field].Size))
+	case n.op == opLog2:
+		return new(big.Int), big.NewInt(64)
 	case n.op == opLen || n.op == opRunes:
 		return new(big.Int), big.NewInt(maxInt)
 	case n.op == opArith && n.arith <= Mul:

@@ -173,6 +173,8 @@ func randomNumber(r *rand.Rand, k Kind, depth int) Expr {
 		return Len(randomField(r, pick(r, []Kind{String, Bytes})))
 	case n == 6 && k == Int:
 		return Runes(randomField(r, String))
+	case n == 8 && k == Uint:
+		return Log2(randomField(r, pick(r, []Kind{Int, Uint, Duration})))
 	case n == 7 && k != Duration:
 		return Convert(k, randomNumber(r, pick(r, []Kind{Int, Uint}), depth-1))
 	}
@@ -297,7 +299,7 @@ func TestRandom(t *testing.T) {
 
 // String shows a bound expression.
 func (n *node) String() string {
-	names := [...]string{"const", "field", "!", "&&", "||", "?:", "cmp", "calc", "len", "runes", "prefix", "suffix", "contains", "pattern", "in", "net", "has", "convert"}
+	names := [...]string{"const", "field", "!", "&&", "||", "?:", "cmp", "calc", "len", "runes", "prefix", "suffix", "contains", "pattern", "in", "net", "has", "convert", "log2"}
 	switch n.op {
 	case opConst:
 		return n.val.kind.String() + "(" + n.val.String() + ")"
