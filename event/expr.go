@@ -303,3 +303,6 @@ func (e *Error) Error() string {
 	}
 	return fmt.Sprintf("at byte %d: %s", e.Pos, e.Text)
 }
+
+// Constant reports whether e is a constant.
+func (e Expr) Constant() bool { return e.n != nil && e.n.op == opConst }
