@@ -282,7 +282,7 @@ func TestRefused(t *testing.T) {
 		`size(Path)`:                           "must be true or false",
 		`has(Method.x)`:                        "no field",
 		`Took + duration("x") > Took`:          "at byte",
-		``:                                  "Syntax error",
+		``:                                     "Syntax error",
 	} {
 		e, err := cel.Parse(s, text)
 		if err == nil {
