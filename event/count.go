@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"net/netip"
 	"runtime"
 	"slices"
 	"strings"
@@ -58,13 +59,13 @@ const (
 )
 
 const (
-	maxKeyWords = 4
+	maxKeyWords = 3
 	maxKeys     = 1 << 16
 	countsMap   = "counts"
 )
 
 // CompileCounter compiles a counter of the records of which when holds, by the values of other expressions: numbers, what
-// is true or false, and texts, of which the first 16 bytes count. All together may have 32 bytes. With Log2 it is a
+// is true or false, addresses, and texts, of which the first 16 bytes count. All together may have 24 bytes. With Log2 it is a
 // histogram. There may be as many different values as max says, at most 65536; the records beyond are lost (Lost). A
 // record without one of the values is not counted.
 func CompileCounter(s *Schema, when Expr, by []Expr, max int, opts *Options) (*Counter, error) {
@@ -85,18 +86,18 @@ func CompileCounter(s *Schema, when Expr, by []Expr, max int, opts *Options) (*C
 		switch {
 		case err != nil:
 			return nil, err
-		case n.kind == IP || n.kind == Time || n.kind == Float:
+		case n.kind == Time || n.kind == Float || n.kind == IP && n.op != opField:
 			return nil, fail(n, "a counter by values of kind %s", n.kind)
 		case n.kind.text() && n.op != opField:
 			return nil, fail(n, "a counter by a text that is no field")
-		case n.kind.text():
+		case n.wide():
 			words++
 		}
 		words++
 		c.by = append(c.by, n)
 	}
 	if words > maxKeyWords {
-		return nil, &Error{Text: fmt.Sprintf("a counter by %d words, at most %d: a text has two", words, maxKeyWords)}
+		return nil, &Error{Text: fmt.Sprintf("a counter by %d words, at most %d: a text and an address have two", words, maxKeyWords)}
 	}
 	c.set(s, opts, "counter", append([]*node{c.when}, c.by...)...)
 	c.slots = 1
@@ -123,9 +124,13 @@ func (c *Counter) write(s *Schema) (*emit.Code, error) {
 	g.bind(yes)
 	var keys []reg
 	for _, n := range c.by {
-		if n.kind.text() {
+		switch {
+		case n.kind.text():
 			keys = append(keys, g.head16(n, no)...)
-		} else {
+		case n.kind == IP:
+			hi, lo := g.pair(n, no)
+			keys = append(keys, hi, lo)
+		default:
 			keys = append(keys, g.value(n, no))
 		}
 	}
@@ -139,6 +144,9 @@ func (c *Counter) write(s *Schema) (*emit.Code, error) {
 	}
 	return g.c, g.err
 }
+
+// wide reports whether a value has two words in a key.
+func (n *node) wide() bool { return n.kind.text() || n.kind == IP }
 
 // head16 returns two registers with the first bytes of a text, behind which there are zeros.
 func (g *gen) head16(n *node, e emit.Label) []reg {
@@ -367,7 +375,7 @@ func (c *Counter) Counts() []Count {
 		v, at := Count{N: n}, slotKey
 		for _, k := range c.by {
 			v.Values = append(v.Values, show(k, slot[at:]))
-			if at += 8; k.kind.text() {
+			if at += 8; k.wide() {
 				at += 8
 			}
 		}
@@ -389,6 +397,11 @@ func (c *Counter) Counts() []Count {
 func show(n *node, key []byte) string {
 	v := binary.LittleEndian.Uint64(key)
 	switch {
+	case n.kind == IP:
+		var b [16]byte
+		binary.BigEndian.PutUint64(b[:], v)
+		binary.BigEndian.PutUint64(b[8:], binary.LittleEndian.Uint64(key[8:]))
+		return netip.AddrFrom16(b).Unmap().String()
 	case n.kind.text():
 		return strings.TrimRight(string(key[:16]), "\x00")
 	case n.kind == Bool:

@@ -22,6 +22,11 @@ func (c *Counter) countInGo(rec []byte) uint64 {
 		if !ok {
 			return countNo
 		}
+		if n.kind == IP {
+			b := v.a.As16()
+			keys = append(keys, binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:]))
+			continue
+		}
 		if !n.kind.text() {
 			keys = append(keys, uint64(v.i))
 			continue

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/bits"
 	"math/rand/v2"
+	"net/netip"
 	"sync"
 	"testing"
 
@@ -80,7 +81,7 @@ func TestCounters(t *testing.T) {
 	for _, o := range []Options{{}, {Checked: true}, {Engine: skep.EngineInterp}} {
 		by := map[string][]Expr{
 			"log": {Log2(FieldValue("U64"))}, "text": {FieldValue("S")}, "bool": {FieldValue("B"), Compare(Greater, FieldValue("I8"), IntValue(0)), FieldValue("In.Code")},
-			"missing": {FieldValue("Ptr.Name"), FieldValue("Ptr.Code")}, "runes": {Runes(FieldValue("S"))},
+			"missing": {FieldValue("Ptr.Name"), FieldValue("Ptr.Code")}, "runes": {Runes(FieldValue("S"))}, "addr": {FieldValue("N"), FieldValue("B")},
 		}
 		keyOf := map[string]func(x *record) string{
 			"log": func(x *record) string { return fmt.Sprint([]any{bits.Len64(x.U64)}) }, "text": func(x *record) string { return fmt.Sprint([]string{cut(x.S)}) },
@@ -90,6 +91,13 @@ func TestCounters(t *testing.T) {
 					return ""
 				}
 				return fmt.Sprint([]any{cut(x.Ptr.Name), x.Ptr.Code})
+			},
+			"addr": func(x *record) string {
+				n, ok := netip.AddrFromSlice(x.N)
+				if !ok {
+					return ""
+				}
+				return fmt.Sprint([]any{n.Unmap(), x.B})
 			},
 			"runes": func(x *record) string { return fmt.Sprint([]any{len([]rune(x.S))}) },
 		}

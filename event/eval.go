@@ -250,3 +250,39 @@ func (e *evaluator) rawText(f *Field, at []byte) ([]byte, bool) {
 	}
 	return at, true
 }
+
+// Each calls f with the fields of a record that is bytes, in the order of the schema, as far as they are there: bool,
+// int64, uint64, float64, string, []byte, netip.Addr, time.Duration or time.Time.
+func (s *Schema) Each(rec []byte, f func(name string, value any)) {
+	if len(rec) < s.Size || s.host {
+		return
+	}
+	e := &evaluator{s, rec}
+	for i := range s.Fields {
+		if v, ok := e.field(&s.Fields[i]); ok {
+			f(s.Fields[i].Name, v.any())
+		}
+	}
+}
+
+func (v *value) any() any {
+	switch v.kind {
+	case Bool:
+		return v.i != 0
+	case Int:
+		return v.i
+	case Uint:
+		return uint64(v.i)
+	case Float:
+		return v.f
+	case Bytes:
+		return []byte(v.s)
+	case IP:
+		return v.a
+	case Duration:
+		return time.Duration(v.i)
+	case Time:
+		return v.t
+	}
+	return v.s
+}

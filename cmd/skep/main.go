@@ -116,7 +116,7 @@ func rootCommand() *cobra.Command {
 	cobra.EnableCommandSorting = false
 	root.SetVersionTemplate("skep {{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{plainFlagError(err)} })
-	root.AddCommand(runCommand(), verifyCommand(), filterCommand(), asmCommand(), disCommand(), convertCommand(), jitCommand(), isaCommand(), progCommand(), mapCommand(), btfCommand(), seccompCommand(), conformanceCommand(), versionCommand())
+	root.AddCommand(runCommand(), verifyCommand(), filterCommand(), traceCommand(), asmCommand(), disCommand(), convertCommand(), jitCommand(), isaCommand(), progCommand(), mapCommand(), btfCommand(), seccompCommand(), conformanceCommand(), versionCommand())
 	return root
 }
 
