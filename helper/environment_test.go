@@ -14,7 +14,7 @@ import (
 	"github.com/skepbpf/skep/helper"
 )
 
-//go:generate clang-19 -O2 -g -target bpf -mcpu=v3 -Wall -Wno-unused-variable -Wno-unused-function -Wno-missing-declarations -Wno-compare-distinct-pointer-types -I/usr/include/x86_64-linux-gnu -c testdata/environment.bpf.c -o testdata/environment.bpf.o
+//go:generate clang-19 -O2 -g -target bpf -mcpu=v3 -Wall -Wno-unused-variable -Wno-unused-function -Wno-missing-declarations -Wno-compare-distinct-pointer-types -I/usr/include/x86_64-linux-gnu -ffile-prefix-map=${PWD}=. -fdebug-compilation-dir=. -c testdata/environment.bpf.c -o testdata/environment.bpf.o
 //go:generate llvm-strip-19 -g testdata/environment.bpf.o
 
 // environment is a program of the object with its variables.

@@ -17,7 +17,7 @@ import (
 	"github.com/skepbpf/skep/internal/kernel"
 )
 
-//go:generate clang-19 -O2 -g -target bpf -mcpu=v3 -Wall -Wno-unused-variable -Wno-incompatible-pointer-types-discards-qualifiers -I/usr/include/x86_64-linux-gnu -c testdata/compare.bpf.c -o testdata/compare.bpf.o
+//go:generate clang-19 -O2 -g -target bpf -mcpu=v3 -Wall -Wno-unused-variable -Wno-incompatible-pointer-types-discards-qualifiers -I/usr/include/x86_64-linux-gnu -ffile-prefix-map=${PWD}=. -fdebug-compilation-dir=. -c testdata/compare.bpf.c -o testdata/compare.bpf.o
 //go:generate llvm-strip-19 -g testdata/compare.bpf.o
 
 const compareObject = "testdata/compare.bpf.o"
