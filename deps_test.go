@@ -43,7 +43,7 @@ internal/interp:      bpfmap internal/jit internal/jit/amd64 internal/execmem in
 .:                    bpfmap elf internal/verify internal/ir internal/mem internal/interp helper progtype spec isa github.com/cilium/ebpf
 internal/automaton:
 emit:                 . bpfmap spec isa
-event:                . emit internal/automaton bpfmap spec isa
+event:                . emit internal/automaton bpfmap spec isa github.com/cilium/ebpf/btf
 internal/kernel:      spec isa github.com/cilium/ebpf/btf golang.org/x/sys/unix
 internal/live:        classic spec golang.org/x/net/bpf golang.org/x/sys/unix
 seccomp:              . classic internal/diagram internal/strictjson spec isa golang.org/x/net/bpf golang.org/x/sys/unix
