@@ -3,6 +3,8 @@
 package verify
 
 import (
+	"slices"
+
 	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/isa"
 )
@@ -73,8 +75,10 @@ func (v *verifier) argumentKind(a *args, i int, kind helper.Arg, r uint8, x *reg
 	if x.inPacket() && !v.packetArgument(a.h) {
 		return v.failReg(BadArgument, r, "R%d is an address in the packet, which %s does not take here", r, a.h.Name)
 	}
-	sizeOfNull := i+1 < len(a.h.Args) && a.h.Args[i+1].IsSize() && false
-	if want>>x.kind&1 == 0 && !sizeOfNull {
+	if makesLocal(a.h) && memKinds>>x.kind&1 != 0 && x.kind != MapValue && kind.Kind() == helper.MemOut {
+		return v.failReg(BadArgument, r, "argument %d (R%d) of %s must be in a map's value, and is %s: the dynptr may outlive other memory", i+1, r, a.h.Name, x.describe())
+	}
+	if want>>x.kind&1 == 0 {
 		return v.failReg(BadArgument, r, "argument %d (R%d) of %s must be %s, and is %s", i+1, r, a.h.Name, describeArg(kind), x.describe())
 	}
 	if x.has(orNull) && !kind.Has(helper.OrNull) {
@@ -95,6 +99,11 @@ func (v *verifier) argumentKind(a *args, i int, kind helper.Arg, r uint8, x *reg
 		}
 	}
 	return nil
+}
+
+// makesLocal reports whether a helper makes a dynptr of memory that it is given.
+func makesLocal(h *helper.Helper) bool {
+	return slices.ContainsFunc(h.Args, func(a helper.Arg) bool { return a.Kind() == helper.DynptrRef && a.Has(helper.Fresh|helper.Local) })
 }
 
 // packetArgument reports whether a helper takes addresses in the packet where it takes memory.

@@ -111,6 +111,9 @@ func (v *verifier) callHelper(h *helper.Helper) (ir.Index, error) {
 			return 0, err
 		}
 	}
+	if err := v.section(h); err != nil {
+		return 0, err
+	}
 	if h.Callback != nil {
 		return v.callback(a)
 	}
