@@ -3,6 +3,8 @@
 package skep
 
 import (
+	"context"
+
 	"math"
 
 	"github.com/cilium/ebpf/btf"
@@ -17,7 +19,8 @@ func (prog *Program) callLater(function uint64, m *bpfmap.Local, key []byte, off
 	if i.m.AcquireCPU() {
 		defer i.m.ReleaseCPU()
 	}
-	_, err := i.m.RunElement(nil, DefaultLimit, function, m, key, off)
+	var never context.Context // nothing cancels it
+	_, err := i.m.RunElement(never, DefaultLimit, function, m, key, off)
 	prog.pool.Put(i)
 	return err
 }
