@@ -39,7 +39,7 @@ func keyed(t testing.TB, size int, opts *skep.CollectionOptions, m spec.Map) *sk
 // TestHashLookups looks up keys of every size, present and absent, in full and crowded maps of all hash types.
 func TestHashLookups(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for size := 1; size <= 72; size++ {
+	for size := 1; size <= 72; size += sometimes(1, 9) {
 		for _, typ := range []spec.MapType{spec.Hash, spec.LRUHash, spec.PerCPUHash} {
 			entries := uint32(1) << (size % 9)
 			for _, engine := range []skep.Engine{skep.EngineAuto, skep.EngineInterp} {
@@ -72,6 +72,14 @@ func TestHashLookups(t *testing.T) {
 			}
 		}
 	}
+}
+
+// sometimes returns a number for long tests and one for short ones.
+func sometimes(long, short int) int {
+	if testing.Short() {
+		return short
+	}
+	return long
 }
 
 func check(t *testing.T, name string, inst *skep.Instance, lookup func([]byte, int) (int, bool), key []byte, values map[string]uint64) {
@@ -114,7 +122,7 @@ func TestHashLookupsAmidChanges(t *testing.T) {
 	for range 2 {
 		wg.Go(func() {
 			inst := c.Programs["p"].NewInstance()
-			for i := range uint64(300_000) {
+			for i := range uint64(sometimes(300_000, 20_000)) {
 				n := i % 20
 				got, err := inst.Run(key(n))
 				if err != nil || (n < 16) != (got != 1<<64-1) {
@@ -207,7 +215,7 @@ func BenchmarkMapUpdate(b *testing.B) {
 // TestUpdates updates maps from programs, with keys and values of every size, and compares with the same done from Go.
 func TestUpdates(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	for size := 1; size <= 40; size++ {
+	for size := 1; size <= 40; size += sometimes(1, 7) {
 		for _, typ := range []spec.MapType{spec.Hash, spec.LRUHash, spec.Array, spec.PerCPUArray} {
 			keySize := 1 + (size*7)%30
 			if typ == spec.Array || typ == spec.PerCPUArray {
@@ -307,7 +315,7 @@ func TestUpdatesAmidReaders(t *testing.T) {
 		for w := range uint32(2) {
 			wg.Go(func() {
 				inst := c.Programs["p"].NewInstance()
-				for i := range uint32(100_000) {
+				for i := range uint32(sometimes(100_000, 5_000)) {
 					if r0, err := inst.RunPacket(&spec.Packet{Data: make([]byte, 20), Mark: i*2 + w}); err != nil || r0 != 0 {
 						t.Error(r0, err)
 						break
