@@ -318,6 +318,24 @@ func TestExec(t *testing.T) {
 	}
 }
 
+// onOwnThread runs f in a goroutine on a thread that ends with it, which the process's first thread would not.
+func onOwnThread(f func()) {
+	started := make(chan bool)
+	go func() {
+		runtime.LockOSThread()
+		first := unix.Gettid() == os.Getpid()
+		if first { // nobody else gets this thread while it waits here
+			onOwnThread(f)
+			runtime.UnlockOSThread()
+		}
+		started <- true
+		if !first {
+			f()
+		}
+	}()
+	<-started
+}
+
 func TestListener(t *testing.T) {
 	if err := seccomp.Available(seccomp.Notify); err != nil || emulated() {
 		t.Skip("no notifications: ", err)
@@ -332,8 +350,7 @@ func TestListener(t *testing.T) {
 		errno unix.Errno
 	}
 	results := make(chan result)
-	go func() {
-		runtime.LockOSThread() // for good: the thread ends with the goroutine
+	onOwnThread(func() {
 		l, err := f.LoadListener(&seccomp.LoadOptions{ThisThread: true})
 		if err != nil {
 			t.Error(err)
@@ -343,7 +360,7 @@ func TestListener(t *testing.T) {
 			v, _, e := unix.Syscall(unix.SYS_GETPPID, i, 0, 0)
 			results <- result{v, e}
 		}
-	}()
+	})
 	l := <-listener
 	if l == nil {
 		return
