@@ -88,9 +88,6 @@ func factsOf(p *ir.Program, t *progtype.Type, helpers map[int32]*helper.Helper, 
 	if t.Context == nil {
 		out.checked = "its context comes from the caller as it is"
 	}
-	if p.Callbacks() {
-		out.checked = "helpers call functions of it"
-	}
 	for i := range p.Ins {
 		if h := helpers[int32(p.Ins[i].Imm)]; p.Ins[i].Op == isa.Call && h != nil && h.TailCall && p.FuncAt(ir.Index(i)) > 0 {
 			out.checked = fmt.Sprintf("instruction %d is a tail call inside a function", p.Slots[i])

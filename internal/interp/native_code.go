@@ -165,9 +165,6 @@ func (c *Code) goNative(opts Options) error {
 
 // trustable refuses what trusted code cannot do.
 func (c *Code) trustable() error {
-	if c.callback != nil {
-		return fmt.Errorf("%w: trusted code whose functions helpers call", ErrNotSupported)
-	}
 	locals, packets := false, false
 	for i := range c.prog.Ins {
 		locals = locals || c.prog.Ins[i].Op == isa.CallLocal

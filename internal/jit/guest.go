@@ -279,7 +279,7 @@ func (g *guest) pin(helpers, native, packets, accesses, loops bool) {
 
 // frame says what function n does when it is called.
 func (g *guest) frame(n int) *amd64.Frame {
-	f := &amd64.Frame{Budget: g.budget, Trusted: g.o.Trusted, Shallow: g.calls.depth <= int(g.o.Frames) && !g.calls.callbacks}
+	f := &amd64.Frame{Budget: g.budget, Trusted: g.o.Trusted, Shallow: g.o.Trusted || g.calls.depth <= int(g.o.Frames) && !g.calls.callbacks}
 	for r := 6; r <= 9; r++ {
 		if g.out.Saved[n]>>r&1 != 0 {
 			f.Saved = append(f.Saved, r)
