@@ -352,3 +352,19 @@ func innerMap(t *testing.T, def *spec.Map, value uint64) *bpfmap.Local {
 	}
 	return m
 }
+
+// TestTailCallKeepsLimit has a proved program, which nobody counts, go on with one that never ends.
+func TestTailCallKeepsLimit(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs to the default limit")
+	}
+	jumps := []spec.Map{{Name: "jumps", Type: spec.ProgArray, KeySize: 4, ValueSize: 4, MaxEntries: 1}}
+	first := collect(t, nil, jumps, map[string]string{"first": "r2 = map[jumps]\nr3 = 0\ncall tail_call\nr0 = 0\nexit"})
+	endless := collect(t, &skep.CollectionOptions{Programs: skep.Options{Unverified: true}}, nil, map[string]string{"endless": "r0 = 0\nl: goto l\nexit"})
+	if err := first.Maps["jumps"].Put(uint32(0), endless.Programs["endless"]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := first.Programs["first"].Run(nil); !errors.Is(err, skep.ErrLimit) {
+		t.Errorf("%v, want the limit", err)
+	}
+}

@@ -245,7 +245,7 @@ func (i *Instance) run(p *spec.Packet) (uint64, error) {
 	}
 	limit := i.limit
 	switch {
-	case limit == NoLimit || i.prog.trusted:
+	case limit == NoLimit:
 		limit = 0
 	case limit == 0:
 		limit = DefaultLimit

@@ -42,14 +42,24 @@ func (d *packetData) adjust(front, back, meta int) error {
 		return fmt.Errorf("a packet of %d bytes cannot change by %d in front and %d at its end", len(packet), front, back)
 	}
 	out := words(d.spare, meta+size)
-	out = append(out, make([]byte, max(0, meta-len(old)))...)
+	out = appendZeros(out, meta-len(old))
 	out = append(out, old[max(0, len(old)-meta):]...)
-	out = append(out, make([]byte, max(0, front))...)
+	out = appendZeros(out, front)
 	out = append(out, packet[max(0, -front):len(packet)+min(0, back)]...)
-	out = append(out, make([]byte, max(0, back))...)
+	out = appendZeros(out, back)
 	d.bytes, d.spare = out, d.bytes
 	d.meta, d.front = meta, d.front+front
 	return nil
+}
+
+// appendZeros appends n zeros, if n is above 0, to a slice that has room for them.
+func appendZeros(b []byte, n int) []byte {
+	if n <= 0 {
+		return b
+	}
+	b = b[:len(b)+n]
+	clear(b[len(b)-n:])
+	return b
 }
 
 // host is what an instance is to its machine.
