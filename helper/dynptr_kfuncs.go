@@ -57,8 +57,8 @@ func isTrue(b bool) uint64 {
 var sliceArgs = []Arg{DynptrRef, Any, MemOut | OrNull, Size | Fixing}
 
 var dynptrKfuncs = []Helper{
-	{Name: "bpf_dynptr_from_skb", Kfunc: true, Args: []Arg{Context, Any, DynptrRef | Fresh}, Func: fromPacket(dynptrSKB)},
-	{Name: "bpf_dynptr_from_xdp", Kfunc: true, Args: []Arg{Context, Any, DynptrRef | Fresh}, Func: fromPacket(dynptrXDP)},
+	{Name: "bpf_dynptr_from_skb", Kfunc: true, Types: skbTypes, Args: []Arg{Context, Any, DynptrRef | Fresh}, Func: fromPacket(dynptrSKB)},
+	{Name: "bpf_dynptr_from_xdp", Kfunc: true, Types: xdpTypes, Args: []Arg{Context, Any, DynptrRef | Fresh}, Func: fromPacket(dynptrXDP)},
 	ask("bpf_dynptr_is_null", func(d dynptr) uint64 { return isTrue(d.data() == 0) }),
 	ask("bpf_dynptr_is_rdonly", func(d dynptr) uint64 { return isTrue(d.data() != 0 && d.readOnly()) }),
 	ask("bpf_dynptr_size", func(d dynptr) uint64 {

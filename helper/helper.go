@@ -42,10 +42,15 @@ type Helper struct {
 	Unlocks       bool           // gives it back
 	WhileLocked   bool           // may be called while a lock is held
 	Kfunc         bool           // a kernel function, which programs call by name
-	Inline        Inline         // what machine code may do in place of the call
-	Enters        Section        // what it begins: the program must end it again
-	Leaves        Section        // what it ends
-	Throws        bool           // it ends the program, and does not come back
+
+	// Types are the program types that may call a kernel function; nil: all. What helpers each type may call stands in
+	// package progtype.
+	Types []spec.ProgramType
+
+	Inline Inline  // what machine code may do in place of the call
+	Enters Section // what it begins: the program must end it again
+	Leaves Section // what it ends
+	Throws bool    // it ends the program, and does not come back
 
 	Func Func
 

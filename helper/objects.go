@@ -90,9 +90,12 @@ var taskKfuncs = []Helper{
 		}},
 	{Name: "bpf_cgroup_from_id", Kfunc: true, Args: []Arg{Any}, Result: ResultObject | MayBeNull | Acquires, ResultObject: "cgroup",
 		Func: func(c *Call, id, _, _, _, _ uint64) (uint64, error) { return c.cgroupPointer(c.findCgroup(id)) }},
-
-	{Name: "bpf_cast_to_kern_ctx", Kfunc: true, Args: []Arg{Context}, Result: ResultObject, Func: same},
-	{Name: "bpf_rdonly_cast", Kfunc: true, Args: []Arg{Any | Ignored, Constant}, Result: ResultObject, Func: same},
 	{Name: "bpf_throw", Kfunc: true, Args: []Arg{Any}, Result: Void, Throws: true,
 		Func: func(_ *Call, cookie, _, _, _, _ uint64) (uint64, error) { return cookie, ErrExit }},
+}
+
+// casts tell the verifier to take a pointer for another.
+var casts = []Helper{
+	{Name: "bpf_cast_to_kern_ctx", Kfunc: true, Args: []Arg{Context}, Result: ResultObject, Func: same},
+	{Name: "bpf_rdonly_cast", Kfunc: true, Args: []Arg{Any | Ignored, Constant}, Result: ResultObject, Func: same},
 }

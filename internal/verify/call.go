@@ -43,6 +43,9 @@ func (v *verifier) mayCall(h *helper.Helper) error {
 	if need, ok := t.MayCall(h.Name, v.attach()); kernels && (!ok || need == progtype.CapPerfmon && v.opts.Strict) {
 		return v.fail(BadHelper, "programs of type %s may not call helper %s", t.Type, h.Name)
 	}
+	if h.Kfunc && h.Types != nil && !slices.Contains(h.Types, t.Type) {
+		return v.fail(BadHelper, "programs of type %s may not call kernel function %s", t.Type, h.Name)
+	}
 	if h.GPL && !gplCompatible(v.p.Source.License) {
 		return v.fail(BadHelper, "helper %s may be called only by programs whose license is compatible with the GPL, and this one's is %q", h.Name, v.p.Source.License)
 	}
