@@ -13,7 +13,7 @@ import (
 )
 
 // missingKfunc is the number of the function that stands for those that a program calls only where there is one.
-const missingKfunc = firstKfunc - 1
+const missingKfunc = firstOwnKfunc - 1
 
 var errMissingKfunc = errors.New("this kernel function is not there")
 
@@ -32,7 +32,7 @@ var errPoisoned = errors.New("the kernel's types have nothing like what the prog
 
 // resolveExterns gives the wide loads of p that name something of the kernel's a plain value, or make them
 // refer to a map that holds the variable.
-func (prog *Program) resolveExterns(p *spec.Program, helpers map[int32]*helper.Helper) error {
+func (prog *Program) resolveExterns(p *spec.Program, helpers *helperSet) error {
 	for _, x := range p.Externs {
 		if x.Insn < 0 || x.Insn+1 >= len(p.Insns) || isa.Linux.Slots(p.Insns[x.Insn].Code) != 2 {
 			return fmt.Errorf("%q is named at instruction %d, which is no wide load", x.Name, x.Insn)
@@ -51,7 +51,7 @@ func (prog *Program) resolveExterns(p *spec.Program, helpers map[int32]*helper.H
 			p.Insns[x.Insn] = isa.Linux.Row(isa.LdMapValue).Make(dst, 0, 0, int32(n))
 			p.Insns[x.Insn+1] = isa.Instruction{}
 			p.Maps = append(p.Maps, spec.MapRef{Insn: x.Insn, Map: externPrefix + x.Name, Value: true})
-		case hasKfunc(helpers, x.Name):
+		case isKfunc(helpers, x.Name):
 			plain(1) // all that programs may do is look whether it is zero
 		case x.Weak:
 			plain(0)
@@ -62,13 +62,9 @@ func (prog *Program) resolveExterns(p *spec.Program, helpers map[int32]*helper.H
 	return nil
 }
 
-func hasKfunc(helpers map[int32]*helper.Helper, name string) bool {
-	for _, h := range helpers {
-		if h.Kfunc && h.Name == name {
-			return true
-		}
-	}
-	return false
+func isKfunc(helpers *helperSet, name string) bool {
+	_, ok := helpers.kfunc(name)
+	return ok
 }
 
 // externPrefix keeps the names of variables apart from those of maps.

@@ -13,14 +13,14 @@ import (
 
 // link appends to p the helpers with a Program that it calls, those that these call, and so on, each once, and
 // turns the calls into local ones. p is changed.
-func link(p *spec.Program, helpers map[int32]*helper.Helper, set *isa.Set) error {
+func link(p *spec.Program, helpers *helperSet, set *isa.Set) error {
 	at := map[int32]int{} // where each helper begins
 	for i := 0; i < len(p.Insns); {
 		row, err := set.Lookup(p.Insns, i)
 		if err != nil {
 			return nil // decoding says it better
 		}
-		if h := helpers[p.Insns[i].Imm]; row.Op == isa.Call && h != nil && h.Program != nil {
+		if h := helpers.get(p.Insns[i].Imm); row.Op == isa.Call && h != nil && h.Program != nil {
 			start, ok := at[h.ID]
 			if !ok {
 				start = len(p.Insns)
@@ -37,7 +37,7 @@ func link(p *spec.Program, helpers map[int32]*helper.Helper, set *isa.Set) error
 }
 
 // appendHelper appends the body of h to p.
-func appendHelper(p *spec.Program, h *helper.Helper, helpers map[int32]*helper.Helper, set *isa.Set) error {
+func appendHelper(p *spec.Program, h *helper.Helper, helpers *helperSet, set *isa.Set) error {
 	if len(h.Program.Maps) > 0 {
 		return fmt.Errorf("%w: it refers to map %q, and helpers have no maps", ErrNotSupported, h.Program.Maps[0].Map)
 	}

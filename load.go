@@ -4,12 +4,10 @@ package skep
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
 
-	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/internal/interp"
 	"github.com/skepbpf/skep/internal/ir"
 	"github.com/skepbpf/skep/internal/mem"
@@ -128,7 +126,7 @@ func (prog *Program) load(p *spec.Program) error {
 			return err
 		}
 	}
-	helpers, err := helperTable(prog.opts.Helpers)
+	helpers, err := helpersOf(prog.opts.Helpers)
 	if err != nil {
 		return err
 	}
@@ -163,7 +161,7 @@ func (prog *Program) load(p *spec.Program) error {
 	opts := interp.Options{
 		Entry:  entry,
 		World:  prog.world.w,
-		Helper: func(id int32) *helper.Helper { return helpers[id] },
+		Helper: helpers.get,
 		// What a proved program may find unwritten it is allowed to read.
 		Loose:        prog.opts.ZeroUninitialized || prog.proof != nil,
 		DataWritable: prog.dataWritable(),
@@ -264,58 +262,19 @@ func (prog *Program) checkType() error {
 	return nil
 }
 
-// firstKfunc is the first of the numbers that kernel functions get, above those of helpers.
-const firstKfunc = 0x100000
-
-// helperTable joins the standard helpers with a program's own.
-func helperTable(own []helper.Helper) (map[int32]*helper.Helper, error) {
-	all := helper.Table()
-	standard := len(all)
-	all = append(all, own...)
-	m := make(map[int32]*helper.Helper, len(all))
-	var errs []error
-	byName := map[string]int32{}
-	for i := range all {
-		h := &all[i]
-		if i >= standard {
-			errs = append(errs, h.Check())
-		}
-		if h.Kfunc {
-			id, ok := byName[h.Name]
-			if !ok {
-				id = firstKfunc + int32(len(byName))
-				byName[h.Name] = id
-			}
-			h.ID = id
-		}
-		m[h.ID] = h
-	}
-	m[missingKfunc], m[poison] = &missing, &poisoned
-	return m, errors.Join(errs...)
-}
-
 // resolveCalls returns a copy of p in which calls by name have numbers.
-func resolveCalls(p *spec.Program, helpers map[int32]*helper.Helper) (*spec.Program, error) {
+func resolveCalls(p *spec.Program, helpers *helperSet) (*spec.Program, error) {
 	out := *p
 	out.Insns = slices.Clone(p.Insns)
 	out.Lines = slices.Clone(p.Lines)
 	out.Maps = slices.Clone(p.Maps)
-	byName := make(map[string]int32, len(helpers))
-	kfuncs := make(map[string]int32)
-	for id, h := range helpers {
-		if h.Kfunc {
-			kfuncs[h.Name] = id
-		} else {
-			byName[h.Name] = id
-		}
-	}
 	for _, c := range p.Calls {
 		if c.Insn < 0 || c.Insn >= len(out.Insns) {
 			return nil, fmt.Errorf("call of %q at instruction %d, which is outside the program", c.Helper, c.Insn)
 		}
 		row, err := isa.Linux.Lookup(out.Insns, c.Insn)
 		if err == nil && row.Op == isa.CallKfunc {
-			id, ok := kfuncs[c.Helper]
+			id, ok := helpers.kfunc(c.Helper)
 			if !ok && !c.Weak {
 				return nil, fmt.Errorf("%w: instruction %d calls the kernel function %q, which is not among the helpers (Options.Helpers)", ErrNotSupported, c.Insn, c.Helper)
 			}
@@ -328,10 +287,7 @@ func resolveCalls(p *spec.Program, helpers map[int32]*helper.Helper) (*spec.Prog
 		if err != nil || row.Op != isa.Call {
 			return nil, fmt.Errorf("instruction %d names the function %q and is no call", c.Insn, c.Helper)
 		}
-		id, ok := byName[c.Helper]
-		if !ok {
-			id, ok = helper.ID(c.Helper)
-		}
+		id, ok := helpers.number(c.Helper)
 		if !ok {
 			return nil, fmt.Errorf("instruction %d: there is no helper %q", c.Insn, c.Helper)
 		}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/internal/ir"
 	"github.com/skepbpf/skep/internal/verify"
 	"github.com/skepbpf/skep/isa"
@@ -15,7 +14,7 @@ import (
 )
 
 // verify proves the program safe, or returns a *VerifierError, wrapped. What the verifier has no verdict on runs checked.
-func (prog *Program) verify(helpers map[int32]*helper.Helper) error {
+func (prog *Program) verify(helpers *helperSet) error {
 	switch {
 	case prog.opts.Unverified:
 		prog.unproved = "verification was not asked for"
@@ -31,7 +30,7 @@ func (prog *Program) verify(helpers map[int32]*helper.Helper) error {
 		return nil
 	}
 	r, err := verify.Verify(prog.ir, &verify.Options{Type: prog.typ, Profile: prog.opts.Profile, Maps: prog.world.specs(), Strict: prog.opts.Strict,
-		Helper: known(helpers)})
+		Helper: helpers.provable})
 	var unsupported *verify.Unsupported
 	switch {
 	case errors.As(err, &unsupported):
@@ -42,16 +41,6 @@ func (prog *Program) verify(helpers map[int32]*helper.Helper) error {
 	}
 	prog.proof = factsOf(prog.ir, &prog.typ, helpers, r)
 	return nil
-}
-
-// known returns the helpers as the verifier is to see them.
-func known(helpers map[int32]*helper.Helper) func(id int32) *helper.Helper {
-	return func(id int32) *helper.Helper {
-		if id == missingKfunc || id == poison {
-			return nil
-		}
-		return helpers[id]
-	}
 }
 
 // specs returns the definitions of the maps.
@@ -83,13 +72,13 @@ var direct = map[verify.Kind]bool{verify.NotInit: true, verify.Context: true, ve
 	verify.Stack: true, verify.Packet: true, verify.PacketMeta: true, verify.Mem: true}
 
 // factsOf turns what the verifier has found out into what compilers read.
-func factsOf(p *ir.Program, t *progtype.Type, helpers map[int32]*helper.Helper, r *verify.Result) *proof {
+func factsOf(p *ir.Program, t *progtype.Type, helpers *helperSet, r *verify.Result) *proof {
 	out := &proof{facts: &ir.Facts{Loads: make([]ir.Load, len(p.Ins)), Probes: make([]bool, len(p.Ins)), Dead: r.Facts.Dead}}
 	if t.Context == nil {
 		out.checked = "its context comes from the caller as it is"
 	}
 	for i := range p.Ins {
-		if h := helpers[int32(p.Ins[i].Imm)]; p.Ins[i].Op == isa.Call && h != nil && h.TailCall && p.FuncAt(ir.Index(i)) > 0 {
+		if h := helpers.get(int32(p.Ins[i].Imm)); p.Ins[i].Op == isa.Call && h != nil && h.TailCall && p.FuncAt(ir.Index(i)) > 0 {
 			out.checked = fmt.Sprintf("instruction %d is a tail call inside a function", p.Slots[i])
 		}
 		a, row := r.Facts.Access[i], p.Row(ir.Index(i))

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/skepbpf/skep/helper"
@@ -80,14 +79,8 @@ func Verify(p *spec.Program, maps []spec.Map, opts *VerifyOptions) (*Verificatio
 	return out, err
 }
 
-// standardHelpers is the table without additions, which does not change.
-var standardHelpers = sync.OnceValues(func() (map[int32]*helper.Helper, error) { return helperTable(nil) })
-
 func (out *Verification) verify(p *spec.Program, maps []spec.Map, opts *VerifyOptions) error {
-	helpers, err := standardHelpers()
-	if len(opts.Helpers) > 0 {
-		helpers, err = helperTable(opts.Helpers)
-	}
+	helpers, err := helpersOf(opts.Helpers)
 	if err != nil {
 		return err
 	}
@@ -113,7 +106,7 @@ func (out *Verification) verify(p *spec.Program, maps []spec.Map, opts *VerifyOp
 	}
 	r, err := verify.Verify(out.prog, &verify.Options{
 		Type: progtype.Find(p.Type), Profile: opts.Profile, Maps: frozen, Strict: opts.Strict, Limit: opts.Limit, Log: opts.Log, Graph: opts.Graph,
-		Helper: known(helpers),
+		Helper: helpers.provable,
 	})
 	out.Processed, out.States, out.PeakStates, out.StackDepth, out.facts = r.Processed, r.States, r.PeakStates, r.StackDepth, r.Facts
 	return err
