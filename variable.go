@@ -67,8 +67,7 @@ func (v *Variable) Set(in any) error {
 	if v.m.Frozen() {
 		return fmt.Errorf("variable %q: %w once programs have been loaded (CollectionOptions.Variables sets it ahead of that)", v.v.Name, ErrReadOnly)
 	}
-	v.m.WriteMemory(v.at, b)
-	return nil
+	return v.m.WriteMemory(v.at, b)
 }
 
 // variableBytes returns the bytes of a value for a variable.

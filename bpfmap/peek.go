@@ -16,8 +16,11 @@ func (m *Local) ReadMemory(off, n int) []byte {
 }
 
 // WriteMemory writes data at off of Memory. Aligned words of 4 and 8 bytes are written in one piece, and nothing
-// beside data changes.
-func (m *Local) WriteMemory(off int, data []byte) {
+// beside data changes. A frozen map gives EPERM.
+func (m *Local) WriteMemory(off int, data []byte) error {
+	if m.frozen.Load() {
+		return errorOf("write", EPERM)
+	}
 	for len(data) > 0 {
 		switch {
 		case off%8 == 0 && len(data) >= 8:
@@ -32,6 +35,7 @@ func (m *Local) WriteMemory(off int, data []byte) {
 			data, off = data[n:], off+n
 		}
 	}
+	return nil
 }
 
 // storeInHalf writes a part of a 32-bit half word.

@@ -140,8 +140,9 @@ func keyed(entries []Entry) []Entry {
 	return out
 }
 
-// Restore makes the map hold what it held when the snapshot was taken, whether or not it is frozen. What can
-// neither be deleted nor written stays. An error names the first element that could not be restored.
+// Restore makes the map hold what it held when the snapshot was taken. What can neither be deleted nor written
+// stays. An error names the first element that could not be restored. A map that is frozen and holds something else
+// gives EPERM: programs may have been proved safe with what it holds.
 func (m *Local) Restore(s *Snapshot) error {
 	if x, ok := m.impl.(snapshotter); ok {
 		var values [][]byte
@@ -151,6 +152,9 @@ func (m *Local) Restore(s *Snapshot) error {
 		return errorOf("restore", x.restore(values))
 	}
 	changes := m.Snapshot().Diff(s)
+	if len(changes) > 0 && m.frozen.Load() {
+		return errorOf("restore", EPERM)
+	}
 	for _, c := range changes { // first make room
 		if c.New == nil {
 			if e := m.impl.remove(c.Key); e != 0 && e != ENOENT {
