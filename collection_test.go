@@ -368,3 +368,31 @@ func TestTailCallKeepsLimit(t *testing.T) {
 		t.Errorf("%v, want the limit", err)
 	}
 }
+
+// TestReadOnlyMaps checks that programs that nobody has verified cannot change a map that others may have been proved
+// safe with.
+func TestReadOnlyMaps(t *testing.T) {
+	maps := []spec.Map{{Name: "c", Type: spec.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1, Flags: 1 << 7}}
+	text := `
+		*(u32 *)(r10 - 4) = 0
+		*(u64 *)(r10 - 16) = 9
+		r1 = map[c]
+		r2 = r10
+		r2 += -4
+		r3 = r10
+		r3 += -16
+		r4 = 0
+		call map_update_elem
+		exit`
+	bothEngines(func(engine skep.Engine, name string) {
+		c := collect(t, &skep.CollectionOptions{Programs: skep.Options{Engine: engine, Unverified: true}}, maps, map[string]string{
+			"update": text, "store": "r1 = map[c][0]+0\n*(u64 *)(r1 + 0) = 9\nr0 = 0\nexit"})
+		if r, err := c.Programs["update"].Run(nil); err != nil || int32(r) != -1 {
+			t.Errorf("%s: %d, %v", name, int32(r), err)
+		}
+		var fault *skep.Fault
+		if _, err := c.Programs["store"].Run(nil); !errors.As(err, &fault) || fault.Code != skep.ReadOnly {
+			t.Errorf("%s: %v", name, err)
+		}
+	})
+}

@@ -183,6 +183,9 @@ func (m *Local) LookupOffset(key []byte, cpu int) (off int, ok bool) { return m.
 // UpdateElem writes an element as bpf_map_update_elem does in a program that runs on cpu, and returns 0 or an
 // error number. key and value must have the map's sizes; per-CPU maps change the value of this CPU only.
 func (m *Local) UpdateElem(key, value []byte, flags uint64, cpu int) Errno {
+	if m.readOnly() {
+		return EPERM
+	}
 	if flags&updateLock != 0 && m.fields.spinLock < 0 {
 		if m.def.Type == spec.Array || m.def.Type == spec.PerCPUArray { // they look at the index first
 			if e := checkIndexed(binary.LittleEndian.Uint32(key), m.def.MaxEntries, flags); e != 0 {
@@ -195,13 +198,32 @@ func (m *Local) UpdateElem(key, value []byte, flags uint64, cpu int) Errno {
 }
 
 // DeleteElem deletes an element as bpf_map_delete_elem does.
-func (m *Local) DeleteElem(key []byte) Errno { return m.impl.remove(key) }
+func (m *Local) DeleteElem(key []byte) Errno {
+	if m.readOnly() {
+		return EPERM
+	}
+	return m.impl.remove(key)
+}
+
+// readOnly reports whether programs may only read the map. The verifier refuses programs that change it; those that
+// nobody has verified get EPERM, since proofs of others may rest on what it holds.
+func (m *Local) readOnly() bool { return m.def.Flags&flagRdonlyProg != 0 }
 
 // Push adds an element to a queue, stack or bloom filter, as bpf_map_push_elem does.
-func (m *Local) Push(value []byte, flags uint64) Errno { return m.impl.push(value, flags) }
+func (m *Local) Push(value []byte, flags uint64) Errno {
+	if m.readOnly() {
+		return EPERM
+	}
+	return m.impl.push(value, flags)
+}
 
 // Pop removes the next element of a queue or stack, as bpf_map_pop_elem does.
-func (m *Local) Pop(out []byte) Errno { return m.impl.pop(out) }
+func (m *Local) Pop(out []byte) Errno {
+	if m.readOnly() {
+		return EPERM
+	}
+	return m.impl.pop(out)
+}
 
 // Peek reads the next element of a queue or stack, or asks a bloom filter for the value in out, as
 // bpf_map_peek_elem does.
