@@ -3,6 +3,7 @@ package skep_test
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -174,5 +175,64 @@ func TestVerifiedEngine(t *testing.T) {
 	}
 	if r, err := prog.Run(&skep.RunOptions{Data: data[:13]}); err != nil || r != 0 {
 		t.Errorf("%d, %v", r, err)
+	}
+}
+
+// TestMissionS37StaticBounds compares what runs of random programs without loops execute with the bound that the
+// verifier gives beforehand, and the calls that they make.
+func TestMissionS37StaticBounds(t *testing.T) {
+	calls := uint64(0)
+	counting := helper.Helper{ID: 1000, Name: "count", Func: func(*helper.Call, uint64, uint64, uint64, uint64, uint64) (uint64, error) {
+		calls++
+		return 1, nil
+	}}
+	rng := rand.New(rand.NewPCG(37, 1))
+	reached := false
+	for range 500 {
+		var b strings.Builder
+		b.WriteString("r6 = *(u32 *)(r1 + 8)\nr0 = 0\n")
+		for n := range 12 {
+			switch rng.IntN(4) {
+			case 0:
+				fmt.Fprintf(&b, "if r6 & %d goto l%d\nr0 += 1\ncall count\nl%d:\n", 1<<rng.IntN(8), n, n)
+			case 1:
+				fmt.Fprintf(&b, "if r6 > %d goto out\n", rng.IntN(256))
+			case 2:
+				b.WriteString("call f\n")
+			default:
+				b.WriteString("r7 = 5\nr6 += 3\nr6 &= 255\n")
+			}
+		}
+		b.WriteString("out:\nr0 = 1\nexit\nf:\nr0 = 2\ncall count\nif r0 > 5 goto +1\nr0 = 7\nexit\n")
+		p, err := asm.Assemble("test", b.String(), &asm.Options{Helper: func(name string) (int32, bool) { return 1000, name == "count" }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(b.String(), "call f\n") { // a function that nobody calls is not there
+			continue
+		}
+		p.Type, p.License = spec.SocketFilter, "GPL"
+		v, err := skep.Verify(p, nil, &skep.VerifyOptions{Helpers: []helper.Helper{counting}})
+		if err != nil || v.MaxInsns == 0 {
+			t.Fatalf("%v, bound %d\n%s", err, v.MaxInsns, b.String())
+		}
+		prog, err := skep.Load(p, &skep.Options{Helpers: []helper.Helper{counting}, Engine: skep.EngineInterp})
+		if err != nil {
+			t.Fatal(err)
+		}
+		inst := prog.NewInstance()
+		for mark := range uint32(64) {
+			calls = 0
+			if _, err := inst.RunPacket(&spec.Packet{Data: make([]byte, 20), Mark: mark * 4}); err != nil {
+				t.Fatal(err)
+			}
+			if inst.Insns() > v.MaxInsns || calls > v.MaxInsns {
+				t.Fatalf("%d instructions and %d calls, bound %d\n%s", inst.Insns(), calls, v.MaxInsns, b.String())
+			}
+			reached = reached || inst.Insns() == v.MaxInsns
+		}
+	}
+	if !reached {
+		t.Error("no run came up to its bound")
 	}
 }

@@ -73,7 +73,7 @@ var direct = map[verify.Kind]bool{verify.NotInit: true, verify.Context: true, ve
 
 // factsOf turns what the verifier has found out into what compilers read.
 func factsOf(p *ir.Program, t *progtype.Type, helpers *helperSet, r *verify.Result) *proof {
-	out := &proof{facts: &ir.Facts{Loads: make([]ir.Load, len(p.Ins)), Probes: make([]bool, len(p.Ins)), Dead: r.Facts.Dead}}
+	out := &proof{facts: &r.Facts.Facts}
 	if t.Context == nil {
 		out.checked = "its context comes from the caller as it is"
 	}
@@ -81,39 +81,15 @@ func factsOf(p *ir.Program, t *progtype.Type, helpers *helperSet, r *verify.Resu
 		if h := helpers.get(int32(p.Ins[i].Imm)); p.Ins[i].Op == isa.Call && h != nil && h.TailCall && p.FuncAt(ir.Index(i)) > 0 {
 			out.checked = fmt.Sprintf("instruction %d is a tail call inside a function", p.Slots[i])
 		}
-		a, row := r.Facts.Access[i], p.Row(ir.Index(i))
+		a := r.Facts.Access[i]
 		switch {
 		case a.Mixed:
 			out.checked = fmt.Sprintf("instruction %d accesses one sort of memory on one path and another on the next", p.Slots[i])
 		case !direct[a.Kind]:
 			out.checked = fmt.Sprintf("instruction %d accesses memory that is not the program's own", p.Slots[i])
 		}
-		switch {
-		case a.Kind == verify.Object:
-			out.facts.Probes[i] = true
-		case a.Kind == verify.Context && row.Kind == isa.KindLoad && t.Context != nil:
-			out.facts.Loads[i] = packetField(t.Context, int(a.Lo))
-		}
 	}
 	return out
-}
-
-// packetField tells what a load at an offset of a context loads.
-func packetField(l *progtype.Layout, off int) ir.Load {
-	for _, f := range l.Fields {
-		if f.Off != off {
-			continue
-		}
-		switch f.From {
-		case progtype.DataStart:
-			return ir.LoadPacket
-		case progtype.DataEnd:
-			return ir.LoadPacketEnd
-		case progtype.DataMeta:
-			return ir.LoadPacketMeta
-		}
-	}
-	return ir.LoadNumber
 }
 
 // checked returns the program, or a twin of it whose code checks and counts, for what needs that: limits.

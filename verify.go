@@ -57,8 +57,9 @@ type Verification struct {
 	StackDepth int           // bytes of stack that the deepest chain of calls uses
 	Time       time.Duration // all in all
 
-	facts *verify.Facts
-	prog  *ir.Program
+	// MaxInsns bounds how many instructions a run executes, and how many calls it makes as well; 0 if the program has
+	// loops, or functions that helpers call.
+	MaxInsns uint64
 }
 
 // Verify decides whether a program is safe to run, as the kernel does. maps are the maps that it can refer to. The
@@ -97,17 +98,19 @@ func (out *Verification) verify(p *spec.Program, maps []spec.Map, opts *VerifyOp
 	if err != nil {
 		return err
 	}
-	if out.prog, err = ir.Decode(source, ir.Options{Profile: opts.Profile}); err != nil {
+	prog, err := ir.Decode(source, ir.Options{Profile: opts.Profile})
+	if err != nil {
 		return err
 	}
 	frozen := slices.Clone(maps)
 	for i := range frozen {
 		frozen[i].Frozen = constant(&frozen[i])
 	}
-	r, err := verify.Verify(out.prog, &verify.Options{
+	r, err := verify.Verify(prog, &verify.Options{
 		Type: progtype.Find(p.Type), Profile: opts.Profile, Maps: frozen, Strict: opts.Strict, Limit: opts.Limit, Log: opts.Log, Graph: opts.Graph,
 		Helper: helpers.provable,
 	})
-	out.Processed, out.States, out.PeakStates, out.StackDepth, out.facts = r.Processed, r.States, r.PeakStates, r.StackDepth, r.Facts
+	out.MaxInsns = r.Facts.MaxInsns
+	out.Processed, out.States, out.PeakStates, out.StackDepth = r.Processed, r.States, r.PeakStates, r.StackDepth
 	return err
 }

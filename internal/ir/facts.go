@@ -9,8 +9,6 @@ type Facts struct {
 	// Loads tells of loads from the context what they load, beyond numbers. The field in the context has 32 bits;
 	// the address may have 64.
 	Loads []Load
-	// Probes tells of loads through pointers to structures of the kernel, which may lead nowhere and then load zero.
-	Probes []bool
 	// Dead tells of instructions that no run reaches.
 	Dead []bool
 	// MaxInsns bounds how many instructions a run executes, those of functions that helpers call not counted; 0: not known.
@@ -34,16 +32,4 @@ func (f *Facts) LoadAt(i Index) Load {
 		return LoadNumber
 	}
 	return f.Loads[i]
-}
-
-// AnyProbe reports whether the program loads through pointers to structures of the kernel.
-func (f *Facts) AnyProbe() bool {
-	if f != nil {
-		for _, p := range f.Probes {
-			if p {
-				return true
-			}
-		}
-	}
-	return false
 }

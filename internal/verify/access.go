@@ -32,7 +32,6 @@ func (v *verifier) load(in *ir.Ins, row *isa.Row) error {
 		out.Repair()
 	}
 	v.facts.loaded(v.at, from, &out)
-	v.facts.wrote(v.at, &out)
 	regs[in.Dst] = out
 	return v.samePointers(in.Src, before, from)
 }

@@ -23,17 +23,11 @@ type Fact struct {
 type Facts struct {
 	ir.Facts
 	Access []Fact
-	// Constants tells of instructions that write a number what that is on every path, if it is the same; Constant says
-	// whether it is.
-	Constant  []bool
-	Constants []uint64
-	written   []bool // by some path
 }
 
 func newFacts(p *ir.Program) *Facts {
 	n := len(p.Ins)
-	return &Facts{Access: make([]Fact, n), Constant: make([]bool, n), Constants: make([]uint64, n), written: make([]bool, n),
-		Facts: ir.Facts{Loads: make([]ir.Load, n), Dead: make([]bool, n)}}
+	return &Facts{Access: make([]Fact, n), Facts: ir.Facts{Loads: make([]ir.Load, n), Dead: make([]bool, n)}}
 }
 
 // note adds what a path knows of the access of the current instruction.
@@ -62,17 +56,6 @@ func (f *Facts) loaded(at ir.Index, from Kind, out *reg) {
 		case PacketMeta:
 			f.Loads[at] = ir.LoadPacketMeta
 		}
-	}
-}
-
-// wrote adds what a path has written to the destination of an arithmetic instruction or a load.
-func (f *Facts) wrote(at ir.Index, out *reg) {
-	c := out.constant()
-	switch {
-	case !f.written[at]:
-		f.written[at], f.Constant[at], f.Constants[at] = true, c, out.Bits.Value
-	case !c || f.Constants[at] != out.Bits.Value:
-		f.Constant[at] = false
 	}
 }
 
