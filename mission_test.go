@@ -10,6 +10,7 @@ import (
 	"github.com/skepbpf/skep"
 	"github.com/skepbpf/skep/asm"
 	"github.com/skepbpf/skep/helper"
+	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/spec"
 )
 
@@ -350,4 +351,47 @@ func TestMissionS35Deterministic(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestMissionS12OneCallSite runs the same programs through one call site, whatever the engine, and both ways: Go calls
+// BPF, BPF calls Go, which calls BPF.
+func TestMissionS12OneCallSite(t *testing.T) {
+	inner := assemble(t, "r0 = r1\nr0 *= 3\nexit")
+	outer := assemble(t, "r1 = 14\ncall 1000\nexit")
+	call := func(prog *skep.Program, data []byte) uint64 {
+		r, err := prog.RunContext(t.Context(), &skep.RunOptions{Data: data})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.R0
+	}
+	for _, in := range engines {
+		below, err := skep.Load(inner, &skep.Options{Engine: in})
+		if err != nil {
+			t.Fatal(err)
+		}
+		back := helper.Helper{ID: 1000, Name: "back", Args: []helper.Arg{helper.Any}, Func: func(_ *helper.Call, n, _, _, _, _ uint64) (uint64, error) {
+			return n + call(below, nil), nil
+		}}
+		for _, out := range engines {
+			above, err := skep.Load(outer, &skep.Options{Engine: out, Helpers: []helper.Helper{back}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := call(above, nil); got != 14 {
+				t.Errorf("%s calling %s: %d, want 14", out, in, got)
+			}
+		}
+	}
+}
+
+// TestMissionS22ImplicitPrologue checks that no instruction enters or leaves a frame: a program that uses its stack and
+// registers R6 to R9 says nothing of them, and the engines agree.
+func TestMissionS22ImplicitPrologue(t *testing.T) {
+	for i := range isa.NumOps {
+		if name := isa.Linux.Row(isa.Op(i)).Text; strings.Contains(name, "push") || strings.Contains(name, "pop") || strings.Contains(name, "enter") || strings.Contains(name, "leave") {
+			t.Errorf("there is an instruction %q", name)
+		}
+	}
+	gives(t, "r6 = 1\nr7 = 2\nr8 = 3\nr9 = 4\n*(u64 *)(r10 - 512) = 5\nr0 = *(u64 *)(r10 - 512)\nr0 += r6\nr0 += r7\nr0 += r8\nr0 += r9\nexit", 15)
 }
