@@ -49,6 +49,7 @@ type Program struct {
 	leaf  interp.Leaf // the program as a Go function, if it is modest and machine code; or nil
 	stack bool        // leaf uses the stack
 	args  bool        // leaf uses its arguments, if it is a plain function
+	bytes bool        // leaf needs nothing but a packet's bytes
 
 	// What a run fills in there: metadata, pointers to the packet, and what depends on the packet's size
 	// alone. blank is the context of a packet of no bytes and no metadata.
@@ -186,6 +187,7 @@ func (prog *Program) load(p *spec.Program) error {
 	if err = prog.compile(opts); err == nil && prog.modest {
 		prog.leaf, prog.stack = prog.code.Leaf()
 		prog.args = prog.plain() && slices.ContainsFunc(prog.ir.Ins, namesArgs)
+		prog.bytes = prog.leaf != nil && prog.blind && prog.typ.Packet && !prog.stack && !prog.args
 	}
 	return err
 }

@@ -90,15 +90,12 @@ func looks(prog []bpf.RawInstruction) (metadata, length bool) {
 // Program returns the loaded program, to run it with more control.
 func (f *Filter) Program() *skep.Program { return f.prog }
 
-// Match reports whether the filter accepts a packet, of which nothing but the bytes is known.
+// Match reports whether the filter accepts a packet, of which nothing but the bytes is known. It does not allocate.
 func (f *Filter) Match(packet []byte) bool { return f.Verdict(packet) != 0 }
 
 // Verdict returns how many bytes of a packet the filter accepts, 0 if it rejects it.
 func (f *Filter) Verdict(packet []byte) uint32 {
-	i := f.pool.Get().(*skep.Instance)
-	r0, err := i.Run(packet)
-	f.pool.Put(i)
-	return verdict(r0, err)
+	return verdict(f.prog.RunData(packet))
 }
 
 // VerdictBatch is Verdict for each packet, at the same place of verdicts, which must be as long as packets. It

@@ -35,18 +35,14 @@ var ErrLimit = errors.New("instruction limit reached")
 
 // Machine holds the state of one run at a time. It is not safe for concurrent use.
 type Machine struct {
-	r      [isa.NumRegisters]uint64
-	native // what machine code uses
+	head
+	native // what else machine code uses
 	view   // what helpers use
 
 	Space mem.Space
 	Call  helper.Call // what helpers see; the caller fills in all but Memory
 
-	// Packet is what ld_abs and ld_ind read, Network where its network header starts. CtxAddr is what R6
-	// must hold then.
-	Packet  []byte
-	Network int
-	CtxAddr uint64
+	Network int // where the network header of Packet starts
 
 	// ContextWritable reports whether a program may write size bytes at an offset of the context. Nil: nowhere.
 	ContextWritable func(off, size int) bool
@@ -67,6 +63,16 @@ type Machine struct {
 	init  ir.Regs // registers that hold a value; kept by careful runs only
 	limit uint64
 	ctx   context.Context
+}
+
+// head is all that machine code uses which looks at nothing but a packet's bytes. See RunBytes.
+type head struct {
+	r    [isa.NumRegisters]uint64
+	fuel uintptr // stop - ran; after a run of RunLeaf or RunStraight, plenty - ran, else 0
+
+	// Packet is what ld_abs and ld_ind read. CtxAddr is what R6 must hold then.
+	Packet  []byte
+	CtxAddr uint64
 }
 
 // frame is what a local call saves. Machine code does so too, in the first three fields: amd64.RecordSize.

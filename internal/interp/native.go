@@ -26,7 +26,6 @@ type native struct {
 	//lint:ignore U1000 the entry in assembly uses it
 	exit  uint32     // the reason for leaving, during a helper
 	fresh bool       // nothing has run yet
-	fuel  uintptr    // stop - ran; after a run of RunLeaf or RunStraight, plenty - ran, else 0
 	fits  [4]uint64  // see amd64.Layout.DataFits
 	bias  uintptr    // see amd64.DataBias
 	host  [3]uintptr // see amd64.Layout.Host
@@ -102,8 +101,8 @@ func (m *Machine) RunStraight(r1, r2 uint64) (uint64, error) {
 	return m.endStraight(r0, exit, err)
 }
 
-// Leaf is machine code that can be called as a Go function.
-type Leaf func(m *Machine) (r0, exit uint64)
+// Leaf is machine code that can be called as a Go function of a Machine.
+type Leaf func(m unsafe.Pointer) (r0, exit uint64)
 
 // Leaf returns the program as a Go function, or nil, and whether it uses the stack.
 func (c *Code) Leaf() (leaf Leaf, stack bool) {
@@ -119,7 +118,7 @@ func (m *Machine) FreshStack() { m.Space.Reset(m.code.unclean(1), 1) }
 // RunLeaf runs a program by its Leaf. If exit is not zero, EndLeaf finishes the run.
 func (m *Machine) RunLeaf(leaf Leaf) (r0, exit uint64) {
 	m.fuel = plenty
-	return leaf(m)
+	return leaf(unsafe.Pointer(m))
 }
 
 // SetArgs sets R1 and R2 for RunLeaf, for programs that no context is given to.
