@@ -3,6 +3,8 @@
 package verify
 
 import (
+	"math"
+
 	"github.com/skepbpf/skep/internal/ir"
 	"github.com/skepbpf/skep/internal/value"
 	"github.com/skepbpf/skep/isa"
@@ -180,12 +182,32 @@ func (v *verifier) arithmetic(in *ir.Ins, row *isa.Row, dst, src *reg) error {
 		s = value.Unknown
 	}
 	v.setNumber(dst, s)
-	if row.Fn == isa.FnAdd && row.Width == 64 && old.id != 0 && src.IsConst() {
-		if d := src.Bits.Value; !old.has(addConst) && d <= 1<<31-1 {
-			dst.id, dst.flags, dst.off = old.id, addConst, int32(d)
+	if d, ok := difference(row, &old, src); ok {
+		dst.id, dst.flags, dst.off = old.id, addConst, d
+		if row.Width == 32 {
+			dst.flags |= narrow
 		}
 	}
 	return nil
+}
+
+// difference returns how much an operation makes a number with an identity greater, if that is a constant that copies
+// can learn by.
+func difference(row *isa.Row, old, src *reg) (int32, bool) {
+	if old.id == 0 || old.has(addConst) || !src.IsConst() || row.Width == 32 && old.UMax > math.MaxUint32 {
+		return 0, false
+	}
+	d := int32(src.Bits.Value)
+	if row.Width == 64 && int64(src.Bits.Value) != int64(d) {
+		return 0, false
+	}
+	switch {
+	case row.Fn == isa.FnAdd:
+		return d, true
+	case row.Fn == isa.FnSub && d != math.MinInt32:
+		return -d, true
+	}
+	return 0, false
 }
 
 // operate computes dst op src and reports whether anything is known of the result.

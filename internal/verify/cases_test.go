@@ -129,8 +129,14 @@ func TestAccepted(t *testing.T) {
 }
 
 // TestDisagreements checks the cases that were judged otherwise than by the kernel once.
-func TestDisagreements(t *testing.T) {
-	for _, c := range readCases(t, "testdata/differential.bpf") {
+func TestDisagreements(t *testing.T) { judgeCases(t, "testdata/differential.bpf") }
+
+// TestHistory checks ways in which verifiers have been deceived.
+func TestHistory(t *testing.T) { judgeCases(t, "testdata/history.bpf") }
+
+// judgeCases checks that each program of a file is refused at the line that says so, or accepted.
+func judgeCases(t *testing.T, file string) {
+	for _, c := range readCases(t, file) {
 		_, err := c.verify(t, c.program(t))
 		var e *Error
 		switch {

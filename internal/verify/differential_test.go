@@ -236,7 +236,7 @@ func (c *counts) note(t *testing.T, p *spec.Program, maps []spec.Map, what, why 
 }
 
 // caseFiles are the files of cases.
-var caseFiles = []string{"testdata/errors.bpf", "testdata/accepted.bpf", "testdata/differential.bpf"}
+var caseFiles = []string{"testdata/errors.bpf", "testdata/accepted.bpf", "testdata/differential.bpf", "testdata/history.bpf"}
 
 // TestCasesInKernel checks that the kernel judges the cases as their files say. With SKEP_UPDATE it writes what the
 // kernel says into the files.

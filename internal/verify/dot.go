@@ -44,7 +44,7 @@ func (g *graph) note(v *verifier) {
 	}
 	for r := range regs {
 		old, now := &g.state[n][r], &regs[r]
-		if old.kind != now.kind || old.flags&^addConst != now.flags&^addConst || old.obj != now.obj || old.off != now.off {
+		if old.kind != now.kind || old.flags&^scalarFlags != now.flags&^scalarFlags || old.obj != now.obj || old.off != now.off {
 			g.mixed[n][r] = true
 			continue
 		}

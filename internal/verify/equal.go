@@ -90,7 +90,7 @@ func (v *verifier) regSafe(old, cur *reg, how exactness) bool {
 	if old.kind == NotInit {
 		return true
 	}
-	if old.kind != cur.kind || old.flags&^addConst != cur.flags&^addConst {
+	if old.kind != cur.kind || old.flags&^scalarFlags != cur.flags&^scalarFlags {
 		return false
 	}
 	switch old.kind {

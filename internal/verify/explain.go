@@ -182,7 +182,7 @@ func spilledAt(v *verifier, moments []moment, load *ir.Ins, depth int) int {
 
 // sameValue reports whether two registers say the same, precision and identity apart.
 func sameValue(a, b *reg) bool {
-	return a.kind == b.kind && a.flags&^addConst == b.flags&^addConst && a.off == b.off && a.n == b.n && a.obj == b.obj && a.Scalar == b.Scalar
+	return a.kind == b.kind && a.flags&^scalarFlags == b.flags&^scalarFlags && a.off == b.off && a.n == b.n && a.obj == b.obj && a.Scalar == b.Scalar
 }
 
 // text is an instruction as it is written.

@@ -62,15 +62,22 @@ func (s *state) learn(known *reg, linked []place) {
 		if r == known || r.kind != Scalar || r.id != known.id {
 			continue
 		}
-		if r.has(addConst) == known.has(addConst) && r.off == known.off {
+		if r.flags&scalarFlags == known.flags&scalarFlags && r.off == known.off {
 			precise := r.precise
 			*r = *known
 			r.precise = precise
 			continue
 		}
+		width := uint8(64)
+		if (r.flags|known.flags)&narrow != 0 {
+			if r.has(addConst) && known.has(addConst) && r.flags&narrow != known.flags&narrow {
+				continue // one may have wrapped around where the other has not
+			}
+			width = 32
+		}
 		n := known.Scalar
 		delta := value.Const(uint64(int64(r.delta()) - int64(known.delta())))
-		n.Add(&delta, 64)
+		n.Add(&delta, width)
 		n.Repair()
 		r.Scalar = n
 	}

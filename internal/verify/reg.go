@@ -49,7 +49,11 @@ const (
 	addConst                    // a Scalar that is another of the same id plus off
 	percpu                      // of each processor
 	writeOnly                   // the memory can only be written
+	narrow                      // with addConst: off was added in 32 bits, to a number of 32 bits
 )
+
+// scalarFlags are the flags of numbers alone.
+const scalarFlags = addConst | narrow
 
 // reg is what is known of a register or of eight bytes of the stack. The Scalar is the number, or the variable part
 // of a pointer's offset.
