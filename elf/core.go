@@ -9,7 +9,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/cilium/ebpf/btf"
 
@@ -79,57 +78,70 @@ func (r *typeReloc) isLocal() bool {
 
 // fixesFor finds out what the relocations come to.
 func (o *object) fixesFor(list []typeReloc) ([]fix, error) {
-	targets := o.opts.KernelTypes
-	if len(targets) == 0 {
-		if host, err := hostTypes(); err == nil {
-			targets = []*btf.Spec{host}
-		}
-	}
-	if len(targets) == 0 {
+	o.findKernel()
+	if o.kernel.none && o.opts.NoTypes == Refuse {
 		for i := range list {
-			if r := &list[i]; !r.isLocal() && o.opts.NoTypes == Refuse {
+			if r := &list[i]; !r.isLocal() {
 				return nil, r.wrong("%w to resolve it against", ErrNoTypes)
 			}
 		}
-		targets = []*btf.Spec{o.types}
 	}
-	poison := len(o.opts.KernelTypes) == 0 && targets[0] == o.types && o.opts.NoTypes == Poison
-	resolve := func(relos ...*btf.CORERelocation) ([]btf.COREFixup, error) {
+	fixes := make([]fix, len(list))
+	var inKernel, elsewhere []int
+	for i := range list {
+		if o.inModules(&list[i]) {
+			elsewhere = append(elsewhere, i)
+		} else {
+			inKernel = append(inKernel, i)
+		}
+	}
+	for _, part := range []struct {
+		indices []int
+		targets []*btf.Spec
+	}{{inKernel, o.kernel.types[:1]}, {elsewhere, o.kernel.types}} {
+		if err := o.resolve(list, part.indices, part.targets, fixes); err != nil {
+			return nil, err
+		}
+	}
+	return fixes, o.widthsFor(list, fixes)
+}
+
+// resolve finds out what some of the relocations come to, against the types of a kernel and its modules.
+func (o *object) resolve(list []typeReloc, indices []int, targets []*btf.Spec, fixes []fix) error {
+	relocate := func(relos ...*btf.CORERelocation) ([]btf.COREFixup, error) {
 		return btf.CORERelocate(relos, targets, binary.LittleEndian, o.types.TypeID)
 	}
 	var relos []*btf.CORERelocation
-	for _, r := range list {
-		relos = append(relos, r.relo)
+	for _, i := range indices {
+		relos = append(relos, list[i].relo)
 	}
-	found, err := resolve(relos...)
+	found, err := relocate(relos...)
 	if err != nil { // which of them is it?
-		for i := range list {
-			if _, err := resolve(list[i].relo); err != nil {
-				return nil, list[i].wrong("%w", err)
+		for _, i := range indices {
+			if _, err := relocate(list[i].relo); err != nil {
+				return list[i].wrong("%w", err)
 			}
 		}
-		return nil, wrong("CO-RE relocations: %w", err)
+		return wrong("CO-RE relocations: %w", err)
 	}
-	fixes := make([]fix, len(list))
-	for i := range found {
-		if fixes[i], err = fixOf(found[i].String()); err != nil {
-			return nil, list[i].wrong("%w", err)
+	for n, i := range indices {
+		f := &fixes[i]
+		if *f, err = fixOf(found[n].String()); err != nil {
+			return list[i].wrong("%w", err)
 		}
-		if poison && !list[i].isLocal() {
-			fixes[i].poison, fixes[i].to = !strings.HasSuffix(fixes[i].kind, "exists") && fixes[i].kind != "type_matches", 0
+		if o.kernel.none && o.opts.NoTypes == Poison && !list[i].isLocal() {
+			f.poison, f.to = !strings.HasSuffix(f.kind, "exists") && f.kind != "type_matches", 0
 		}
 	}
-	return fixes, nil
+	return nil
 }
-
-// hostTypes returns the types of the running kernel. They are read once.
-var hostTypes = sync.OnceValues(btf.LoadKernelSpec)
 
 // fix is what a relocation comes to.
 type fix struct {
 	kind     string
 	poison   bool   // nothing was found
 	from, to uint64 // the value in the object, and what it becomes
+	width    width  // of loads and stores
 }
 
 // fixOf reads what cilium/ebpf found. Its type only says it as a text, "byte_off=8->16" or "byte_off=poison",
@@ -158,7 +170,7 @@ func (f *fix) apply(insns []isa.Instruction, slot int) error {
 	if wide && slot+1 >= len(insns) {
 		return errors.New("it is at half a wide load")
 	}
-	if f.poison {
+	if f.poison || f.width.wrong {
 		*in = isa.Instruction{Code: opCall, Imm: badRelocation}
 		if wide {
 			insns[slot+1] = *in
@@ -172,6 +184,7 @@ func (f *fix) apply(insns []isa.Instruction, slot int) error {
 			return fmt.Errorf("offset %d does not fit into an instruction", f.to)
 		}
 		in.Off = int16(f.to)
+		return f.width.apply(in)
 	case 4, 7: // arithmetic
 		if in.Code&8 != 0 {
 			return fmt.Errorf("it is at an instruction without a constant (opcode %#02x)", in.Code)

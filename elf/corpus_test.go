@@ -124,7 +124,7 @@ func compileAndLoad(t *testing.T, cc, source, cpu string, debug bool) {
 	data := objtest.Compile(t, cc, source, args...)
 	c, err := elf.Load(data, asCompiled)
 	// Maps defined by types need these, and so does a table of functions.
-	if needs := !slices.Contains([]string{"legacy", "sections", "text", "xdp_rewrite", "tc", "socket", "globals", "custom"}, name); needs && !debug {
+	if needs := !slices.Contains([]string{"legacy", "sections", "text", "xdp_rewrite", "tc", "socket", "globals", "custom", "widths"}, name); needs && !debug {
 		var typed *elf.Error
 		if !errors.As(err, &typed) || !strings.Contains(err.Error(), "BTF") {
 			t.Errorf("without types: %v", err)

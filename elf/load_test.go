@@ -3,16 +3,12 @@
 package elf_test
 
 import (
-	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/cilium/ebpf/btf"
 
 	"github.com/skepbpf/skep/elf"
 	"github.com/skepbpf/skep/internal/objtest"
@@ -232,65 +228,6 @@ func TestText(t *testing.T) {
 	}
 	if calls := c.Programs[0].Calls; len(calls) != 1 || calls[0].Helper != "host_random" || c.Programs[0].Insns[calls[0].Insn].Src() != 0 {
 		t.Errorf("%+v", calls)
-	}
-}
-
-// coreTypes are a kernel's: struct task_struct, rearranged.
-func coreTypes(t *testing.T) *btf.Spec {
-	t.Helper()
-	i := &btf.Int{Name: "int", Size: 4, Encoding: btf.Signed}
-	char := &btf.Int{Name: "char", Size: 1, Encoding: btf.Char}
-	task := &btf.Struct{Name: "task_struct", Size: 400}
-	task.Members = []btf.Member{
-		{Name: "comm", Type: &btf.Array{Index: i, Type: char, Nelems: 32}, Offset: 64 * 8},
-		{Name: "pid", Type: i, Offset: 100 * 8},
-		{Name: "tgid", Type: i, Offset: 104 * 8},
-		{Name: "group_leader", Type: &btf.Pointer{Target: task}, Offset: 200 * 8},
-	}
-	b, err := btf.NewBuilder([]btf.Type{task}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := b.Marshal(nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := btf.LoadSpecFromReader(bytes.NewReader(raw))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-// TestCORE resolves relocations against given types, and shows what is done without.
-func TestCORE(t *testing.T) {
-	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
-		t.Skip("types are built in the order of the machine")
-	}
-	data := objtest.Object(t, "extern")
-	opts := *asCompiled
-	opts.KernelTypes = []*btf.Spec{coreTypes(t)}
-	c, err := elf.Load(data, &opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var constants []int32
-	poisoned := 0
-	for _, in := range program(t, c, "types").Insns {
-		switch {
-		case in.Code == 0x85 && in.Imm == 0xbad2310:
-			poisoned++
-		case in.Code == 0xb7 || in.Code == 0xb4:
-			constants = append(constants, in.Imm)
-		}
-	}
-	for _, want := range []int32{100, 200, 32, 400} { // offsets of pid and group_leader, size of comm, of the whole
-		if !slices.Contains(constants, want) {
-			t.Errorf("there is no constant %d among %v", want, constants)
-		}
-	}
-	if poisoned == 0 {
-		t.Error("nothing is poisoned, although fields are missing")
 	}
 }
 

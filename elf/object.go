@@ -75,6 +75,7 @@ type object struct {
 	symbols  []symbol // the first stands for no symbol
 	types    *btf.Spec
 	infos    *btf.ExtInfos
+	kernel   kernelTypes
 	externs  map[string]*extern
 	tables   map[uint32]int // maps of iproute2's kind by their identifier
 	mapNames map[string]bool

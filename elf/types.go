@@ -98,6 +98,19 @@ func (o *object) datasec(section string) *btf.Datasec {
 	return ds
 }
 
+// ModuleTypes reads the types of a module of a kernel, such as /sys/kernel/btf/tun, which build on those of the kernel.
+// Errors are of type *Error.
+func ModuleTypes(data []byte, kernel *btf.Spec) (types *btf.Spec, err error) {
+	defer recovered(&types, &err)
+	if types, err = btf.LoadSplitSpecFromReader(bytes.NewReader(data), kernel); err != nil {
+		if errors.Is(err, btf.ErrNotFound) {
+			err = errors.New("the file describes no types")
+		}
+		return nil, &Error{Section: ".BTF", Err: err}
+	}
+	return types, nil
+}
+
 // Types reads the types of an object file, whose other contents do not matter, or of a file of plain types such as
 // /sys/kernel/btf/vmlinux. Errors are of type *Error.
 func Types(data []byte) (types *btf.Spec, err error) {

@@ -15,26 +15,30 @@ import (
 )
 
 // kernelFlag is the flag of verbs that resolve what objects say about the kernel's types.
-type kernelFlag struct{ file string }
+type kernelFlag struct{ files []string }
 
 func (k *kernelFlag) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&k.file, "kernel-btf", "", "`file` with the types of the kernel that object files are for (BTF); without it, those of this kernel, or else as compiled")
+	cmd.Flags().StringArrayVar(&k.files, "kernel-btf", nil, "`file` with the types of the kernel that object files are for (BTF), and once more for each of its modules; without it, those of this kernel, or else as compiled")
 }
 
-// options reads the file.
+// options reads the files.
 func (k *kernelFlag) options(cmd *cobra.Command) (o elf.Options, err error) {
-	if k.file == "" {
-		return o, nil
+	for i, file := range k.files {
+		data, err := readFile(cmd, file)
+		if err != nil {
+			return o, err
+		}
+		var types *btf.Spec
+		if i == 0 {
+			types, err = elf.Types(data)
+		} else {
+			types, err = elf.ModuleTypes(data, o.KernelTypes[0])
+		}
+		if err != nil {
+			return o, fmt.Errorf("%s: %w", shown(file), err)
+		}
+		o.KernelTypes = append(o.KernelTypes, types)
 	}
-	data, err := readFile(cmd, k.file)
-	if err != nil {
-		return o, err
-	}
-	types, err := elf.Types(data)
-	if err != nil {
-		return o, fmt.Errorf("%s: %w", shown(k.file), err)
-	}
-	o.KernelTypes = []*btf.Spec{types}
 	return o, nil
 }
 
