@@ -56,7 +56,7 @@ func newCollection(c *spec.Collection, opts *CollectionOptions) (*Collection, er
 			return nil, fmt.Errorf("there is no variable %q in the collection", name)
 		}
 	}
-	for _, step := range []func() error{b.makeMaps, b.fillOuterMaps, b.loadPrograms, b.fillProgArrays, b.variables} {
+	for _, step := range []func() error{b.makeMaps, b.fillOuterMaps, b.fillPointers, b.loadPrograms, b.fillProgArrays, b.variables} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -121,7 +121,7 @@ func (b *builder) fillOuterMaps() error {
 func (b *builder) makeMap(def *spec.Map) (*bpfmap.Local, error) {
 	own := *def
 	own.Contents = slices.DeleteFunc(slices.Clone(def.Contents), func(e spec.MapEntry) bool { return e.Program != "" || e.Map != "" })
-	own.Frozen = constant(def)
+	own.Frozen = constant(def) && len(def.Pointers) == 0 // addresses are still to come
 	if err := b.setVariables(&own); err != nil {
 		return nil, err
 	}

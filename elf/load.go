@@ -73,7 +73,7 @@ func Load(data []byte, opts *Options) (c *spec.Collection, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, step := range []func() error{o.readTypes, o.findExterns, o.loadMaps, o.findFunctions, o.relocateTypes, o.loadPrograms, o.fillMaps} {
+	for _, step := range []func() error{o.readTypes, o.findExterns, o.loadMaps, o.findFunctions, o.relocateTypes, o.loadPrograms, o.fillMaps, o.fillPointers} {
 		if err := step(); err != nil {
 			return nil, err
 		}

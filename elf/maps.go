@@ -156,7 +156,7 @@ func (o *object) loadStructOps(sec *section) error {
 		}
 		m := spec.Map{Name: typ.Name, Type: spec.StructOpsMap, KeySize: 4, ValueSize: v.Size, MaxEntries: 1, ValueType: typ.Type}
 		m.Contents = []spec.MapEntry{{Key: make([]byte, 4), Value: sec.data[v.Offset : v.Offset+v.Size]}}
-		if sec.name == ".struct_ops.link" {
+		if strings.HasSuffix(sec.name, ".link") {
 			m.Flags = 1 << 13 // BPF_F_LINK
 		}
 		if err := o.addMap(sec, uint64(v.Offset), m); err != nil {

@@ -5,6 +5,8 @@ package elf
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/cilium/ebpf/btf"
 
@@ -170,10 +172,15 @@ func (o *object) fillMaps() error {
 		if sec.kind != btfMaps && sec.kind != structOps {
 			continue
 		}
-		ds := o.datasec(sec.name)
-		for _, v := range ds.Vars {
-			if err := o.fillMap(sec, v); err != nil {
+		filled := map[uint64]bool{}
+		for _, v := range o.datasec(sec.name).Vars {
+			if err := o.fillMap(sec, v, filled); err != nil {
 				return err
+			}
+		}
+		for _, off := range slices.Sorted(maps.Keys(sec.relocs)) {
+			if r := sec.relocs[off]; !filled[off] {
+				return sec.wrongAt(off, o.nameOf(&o.symbols[r.sym]), "a definition has an address where none can be: only those of its values are known")
 			}
 		}
 	}
@@ -181,8 +188,8 @@ func (o *object) fillMaps() error {
 	return nil
 }
 
-// fillMap goes through the relocations of one definition.
-func (o *object) fillMap(sec *section, v btf.VarSecinfo) error {
+// fillMap goes through the relocations of one definition, and notes in filled where they are.
+func (o *object) fillMap(sec *section, v btf.VarSecinfo, filled map[uint64]bool) error {
 	m := &o.out.Maps[sec.maps[uint64(v.Offset)]]
 	first := uint64(0)
 	if sec.kind == btfMaps {
@@ -199,17 +206,20 @@ func (o *object) fillMap(sec *section, v btf.VarSecinfo) error {
 		if !ok {
 			continue
 		}
+		filled[off] = true
 		sym := &o.symbols[r.sym]
 		place := off - uint64(v.Offset) - first
 		if sec.kind == structOps {
-			if name := o.programAt(sym, off, sec); name != "" {
-				m.Methods = append(m.Methods, spec.Method{Offset: uint32(place), Program: name})
+			name := o.programAt(sym, off, sec)
+			if name == "" {
+				return sec.wrongAt(off, o.nameOf(sym), "it is no program, which is all that a table of functions can point to")
 			}
+			m.Methods = append(m.Methods, spec.Method{Offset: uint32(place), Program: name})
 			continue
 		}
 		e := spec.MapEntry{Key: binary.LittleEndian.AppendUint32(nil, uint32(place/8))}
 		if sym.sec != nil && sym.sec.maps != nil {
-			i, ok := sym.sec.maps[sym.Value]
+			i, ok := sym.sec.maps[sym.Value+uint64(o.addend(sec, off, r))]
 			if !ok {
 				return sec.wrongAt(off, o.nameOf(sym), "there is no map at this symbol")
 			}
@@ -230,10 +240,7 @@ func (o *object) programAt(sym *symbol, off uint64, sec *section) string {
 	if sym.sec == nil || sym.sec.kind != code {
 		return ""
 	}
-	at := sym.Value
-	if sym.Name == "" && off+8 <= uint64(len(sec.data)) { // relative to the section
-		at += binary.LittleEndian.Uint64(sec.data[off:])
-	}
+	at := sym.Value + uint64(o.addend(sec, off, sec.relocs[off]))
 	if f := sym.sec.funcs[at]; f != nil && o.programs[f.name] {
 		return f.name
 	}

@@ -41,7 +41,8 @@ type section struct {
 	insns      []isa.Instruction // of code
 	symbols    []int             // those in it, indices into object.symbols
 	relocs     map[uint64]reloc  // by the offset of what they change
-	referenced bool              // by a relocation of code
+	referenced bool              // by a relocation of code or of data
+	used       bool              // by a relocation of code
 	funcs      map[uint64]*function
 	order      []*function    // funcs by offset
 	maps       map[uint64]int // of map definitions: index into the collection's maps, by offset
@@ -179,7 +180,7 @@ func kindOf(s *stdelf.Section) kind {
 		return btfMaps
 	case name == "maps" || strings.HasPrefix(name, "maps/") || strings.HasSuffix(name, "/maps"):
 		return legacyMaps
-	case name == ".struct_ops" || name == ".struct_ops.link":
+	case slices.Contains([]string{".struct_ops", ".struct_ops.link", "?.struct_ops", "?.struct_ops.link"}, name):
 		return structOps
 	case name == ".addr_space.1":
 		return arena
@@ -267,8 +268,8 @@ func (o *object) readRelocs(s *stdelf.Section, sec *section) error {
 			return sec.wrongAt(off, "", "it is about symbol %d, and there are %d", r.sym, len(o.symbols))
 		}
 		target.relocs[off] = r
-		if to := o.symbols[r.sym].sec; to != nil && target.kind == code {
-			to.referenced = true
+		if to := o.symbols[r.sym].sec; to != nil && (target.kind == code || target.kind == data || target.kind == arena) {
+			to.referenced, to.used = true, to.used || target.kind == code
 		}
 	}
 	return nil

@@ -158,6 +158,17 @@ func (m *Map) inconsistency(path string, programs, maps map[string]bool, depth i
 			return fmt.Sprintf("%s.methods[%d]", path, i), "program", fmt.Sprintf("there is no program named %q", f.Program)
 		}
 	}
+	for i, p := range m.Pointers {
+		at := fmt.Sprintf("%s.pointers[%d]", path, i)
+		switch {
+		case !maps[p.Map]:
+			return at, "map", fmt.Sprintf("there is no map named %q", p.Map)
+		case m.ValueSize < 8 || p.Offset > m.ValueSize-8:
+			return at, "offset", fmt.Sprintf("the 8 bytes at %d are outside the value of %d bytes", p.Offset, m.ValueSize)
+		case !p.Value && p.To != 0:
+			return at, "value_offset", "there is an offset into the value, but the address is that of the map"
+		}
+	}
 	for i, f := range m.Fields {
 		if !slices.Contains(fieldKinds, f.Kind) {
 			return fmt.Sprintf("%s.fields[%d]", path, i), "kind", fmt.Sprintf("unknown field kind %q", f.Kind)

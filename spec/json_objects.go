@@ -131,6 +131,7 @@ func (r *jsonReader) mapDef(path string, depth int) (m Map, err error) {
 		"fields":      list(r, &m.Fields, r.mapField),
 		"inner":       r.inner(&m.Inner, depth+1),
 		"methods":     list(r, &m.Methods, r.method),
+		"pointers":    list(r, &m.Pointers, r.pointer),
 	}, "type")(path)
 	return m, err
 }
@@ -178,6 +179,18 @@ func (r *jsonReader) method(path string) (m Method, err error) {
 		"program": r.name(&m.Program, "a program's"),
 	}, "offset", "program")(path)
 	return m, err
+}
+
+func (r *jsonReader) pointer(path string) (p Pointer, err error) {
+	err = r.object(fields{
+		"offset": number(r, &p.Offset, math.MaxUint32),
+		"map":    r.name(&p.Map, "a map's"),
+		"value_offset": func(path string) error {
+			p.Value = true
+			return number(r, &p.To, math.MaxUint32)(path)
+		},
+	}, "offset", "map")(path)
+	return p, err
 }
 
 func (r *jsonReader) mapField(path string) (f MapField, err error) {

@@ -29,7 +29,7 @@ const whole = `{"programs":[{"name":"p","type":"socket_filter","attach_type":3,"
   {"name":"jumps","type":"prog_array","key_size":4,"value_size":4,"contents":[{"key":"00000000","program":"empty"}]},
   {"name":"outer","type":"array_of_maps","contents":[{"key":"00000000","map":"arr"}],
    "inner":{"type":"array","key_size":4,"value_size":8,"max_entries":2}},
-  {"name":"ops","type":"struct_ops","methods":[{"offset":8,"program":"empty"}],"extra":18446744073709551615,"frozen":true}],
+  {"name":"ops","type":"struct_ops","methods":[{"offset":8,"program":"empty"}],"value_size":16,"pointers":[{"offset":8,"map":"ops","value_offset":4},{"offset":0,"map":"ops"}],"extra":18446744073709551615,"frozen":true}],
  "variables":[{"name":"v","map":"arr","offset":4,"size":8}]}`
 
 func wholeCollection() *Collection {
@@ -53,7 +53,7 @@ func wholeCollection() *Collection {
 			{Name: "jumps", Type: ProgArray, KeySize: 4, ValueSize: 4, Contents: []MapEntry{{Key: make([]byte, 4), Program: "empty"}}},
 			{Name: "outer", Type: ArrayOfMaps, Contents: []MapEntry{{Key: make([]byte, 4), Map: "arr"}},
 				Inner: &Map{Type: Array, KeySize: 4, ValueSize: 8, MaxEntries: 2}},
-			{Name: "ops", Type: StructOpsMap, Methods: []Method{{8, "empty"}}, Extra: 1<<64 - 1, Frozen: true}},
+			{Name: "ops", Type: StructOpsMap, Methods: []Method{{8, "empty"}}, ValueSize: 16, Pointers: []Pointer{{8, "ops", true, 4}, {0, "ops", false, 0}}, Extra: 1<<64 - 1, Frozen: true}},
 		Variables: []Variable{{Name: "v", Map: "arr", Offset: 4, Size: 8}},
 	}
 }
@@ -162,6 +162,8 @@ func TestParseJSONRefuses(t *testing.T) {
 		{`{"programs":[{"insns":"9500000000000000","funcs":[{"insn":0,"name":"x"},{"insn":0,"name":"y"}]}]}`, `1:73: programs[0].funcs[1].insn: the functions are not in the order of the code`},
 		{`{"maps":[{"name":"m","type":"hash_of_maps","contents":[{"key":"00","value":"00"}]}]}`, `1:56: maps[0].contents[0]: an element of a hash_of_maps gives a map`},
 		{`{"maps":[{"name":"m","type":"hash_of_maps","contents":[{"key":"00","map":"n"}]}]}`, `1:56: maps[0].contents[0].map: there is no map named "n"`},
+		{`{"maps":[{"name":"m","type":"array","value_size":8,"pointers":[{"offset":0,"map":"n"}]}]}`, `1:64: maps[0].pointers[0].map: there is no map named "n"`},
+		{`{"maps":[{"name":"m","type":"array","value_size":8,"pointers":[{"offset":1,"map":"m"}]}]}`, `1:64: maps[0].pointers[0].offset: the 8 bytes at 1 are outside the value of 8 bytes`},
 		{`{"maps":[{"name":"m","type":"struct_ops","methods":[{"offset":0,"program":"p"}]}]}`, `1:53: maps[0].methods[0].program: there is no program named "p"`},
 		{`{"maps":[{"name":"m","type":"hash","frozen":1}]}`, `1:45: maps[0].frozen: expected true or false, found the number 1`},
 		{prog(`"flags":["sleepless"]`), `1:62: programs[0].flags[0]: unknown flag "sleepless", expected strict_alignment, any_alignment, sleepable or xdp_frags`},

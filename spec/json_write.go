@@ -119,6 +119,14 @@ type jsonMap struct {
 	Fields     []jsonField  `json:"fields,omitempty"`
 	Inner      *jsonMap     `json:"inner,omitempty"`
 	Methods    []jsonMethod `json:"methods,omitempty"`
+
+	Pointers []jsonPointer `json:"pointers,omitempty"`
+}
+
+type jsonPointer struct {
+	Offset      uint32  `json:"offset"`
+	Map         string  `json:"map"`
+	ValueOffset *uint32 `json:"value_offset,omitempty"`
 }
 
 type jsonMethod struct {
@@ -187,6 +195,14 @@ func (m *Map) toJSON() jsonMap {
 	}
 	for _, f := range m.Methods {
 		j.Methods = append(j.Methods, jsonMethod(f))
+	}
+	for i := range m.Pointers {
+		p := &m.Pointers[i]
+		out := jsonPointer{Offset: p.Offset, Map: p.Map}
+		if p.Value {
+			out.ValueOffset = &p.To
+		}
+		j.Pointers = append(j.Pointers, out)
 	}
 	if m.Inner != nil {
 		inner := m.Inner.toJSON()

@@ -133,6 +133,7 @@ type Map struct {
 	Fields     []MapField // special fields of a value that nothing else declares
 	Inner      *Map       // the inner map's definition, for maps of maps
 	Methods    []Method   // the programs that a struct_ops map consists of
+	Pointers   []Pointer  // addresses in the value of a map that holds variables
 
 	// KeyType and ValueType describe the map's contents; nil if not known. They are not part of spec JSON.
 	KeyType, ValueType btf.Type
@@ -150,6 +151,15 @@ type MapEntry struct {
 type Method struct {
 	Offset  uint32 // of the pointer to it, bytes from the start of the value
 	Program string // the program's name
+}
+
+// Pointer says that 8 bytes of a map's initial value are the address of another map's value, or of another place in
+// its own, as a variable in C is initialised with the address of another. Without Value, they stand for the map itself.
+type Pointer struct {
+	Offset uint32 // of the address, bytes from the start of the value
+	Map    string // the name of the map that it is an address in
+	Value  bool
+	To     uint32 // bytes from the start of that map's value
 }
 
 // MapField says that a map's value has a field the kernel treats specially.

@@ -58,6 +58,7 @@ type mapInfo struct {
 	ValueType  string         `json:"value_type,omitempty"`
 	Fields     []fieldInfo    `json:"fields,omitempty"`
 	Methods    []methodInfo   `json:"methods,omitempty"`
+	Pointers   []pointerInfo  `json:"pointers,omitempty"`
 	Inner      *mapInfo       `json:"inner,omitempty"`
 	Variables  []variableInfo `json:"variables,omitempty"`
 	Contents   []entryInfo    `json:"contents,omitempty"`
@@ -66,6 +67,12 @@ type mapInfo struct {
 type fieldInfo struct {
 	Kind   spec.FieldKind `json:"kind"`
 	Offset uint32         `json:"offset"`
+}
+
+type pointerInfo struct {
+	Offset uint32 `json:"offset"`
+	Map    string `json:"map"`
+	To     uint32 `json:"value_offset"`
 }
 
 type methodInfo struct {
@@ -106,6 +113,9 @@ func mapInfoOf(s *source, m *spec.Map) *mapInfo {
 	}
 	for _, f := range m.Methods {
 		info.Methods = append(info.Methods, methodInfo(f))
+	}
+	for _, p := range m.Pointers {
+		info.Pointers = append(info.Pointers, pointerInfo{p.Offset, p.Map, p.To})
 	}
 	if m.Inner != nil {
 		info.Inner = mapInfoOf(&source{}, m.Inner)
@@ -173,6 +183,9 @@ func (info *mapInfo) text() string {
 	}
 	for _, f := range info.Methods {
 		fmt.Fprintf(&b, "\tprogram %s at %d\n", f.Program, f.Offset)
+	}
+	for _, p := range info.Pointers {
+		fmt.Fprintf(&b, "\taddress of %s+%d at %d\n", p.Map, p.To, p.Offset)
 	}
 	for _, v := range info.Variables {
 		fmt.Fprintf(&b, "\t%d: %s\n", v.Offset, v.shown)

@@ -21,6 +21,10 @@ func (o *ownMemory) Bytes(addr uint64, n int, write bool) ([]byte, error) {
 	if p := (*Machine)(o).find(addr, n); p != nil {
 		return unsafe.Slice((*byte)(p), n), nil
 	}
+	// Variables may be initialised with addresses of others, which are those of checked programs.
+	if g := o.Space.At(addr); n > 0 && addr >= mem.Free && addr < 1<<32 && addr-g.Base+uint64(n) <= g.N && (!write || addr-g.Base+uint64(n) <= g.W) {
+		return unsafe.Slice((*byte)(g.Ptr(addr)), n), nil
+	}
 	return nil, &mem.Fault{Code: mem.OutOfBounds, Addr: addr, Size: n, Write: write,
 		Text: fmt.Sprintf("access of %d bytes at %#x, where the program has no memory", n, addr)}
 }
