@@ -297,7 +297,7 @@ func TestHelperSequences(t *testing.T) {
 
 func needKernel(t testing.TB) {
 	t.Helper()
-	if err := kernel.Available(); err != nil {
+	if err := kernel.Judge(); err != nil {
 		t.Skip(err)
 	}
 }

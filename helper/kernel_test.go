@@ -42,7 +42,7 @@ func text64(s string) (b [64]byte) {
 // inKernel loads one program of the object into the kernel.
 func inKernel(t *testing.T, name string) *ebpf.Collection {
 	t.Helper()
-	if err := kernel.Available(); err != nil {
+	if err := kernel.Judge(); err != nil {
 		t.Skip(err)
 	}
 	rlimit.RemoveMemlock()

@@ -15,7 +15,7 @@ import (
 // TestKfuncTypes asks the kernel of each kernel function and type whether programs of the type may call it. Types
 // that need something to attach to are left out.
 func TestKfuncTypes(t *testing.T) {
-	if err := kernel.Available(); err != nil {
+	if err := kernel.Judge(); err != nil {
 		t.Skip(err)
 	}
 	attach := map[spec.ProgramType]uint32{spec.CGroupSockAddr: 8, spec.CGroupSockopt: 21, spec.SkLookup: 36, spec.Netfilter: 45, spec.CGroupSock: 2}

@@ -189,7 +189,7 @@ func verdict(t *testing.T, typ spec.ProgramType, license, text string) string {
 // TestSignatures has the kernel judge calls: with arguments as the table says, with one that is not, with one missing,
 // and without a license. So the table says what the kernel wants.
 func TestSignatures(t *testing.T) {
-	if err := kernel.Available(); err != nil {
+	if err := kernel.Judge(); err != nil {
 		t.Skip(err)
 	}
 	tried := 0

@@ -48,7 +48,7 @@ type loadAttr struct {
 
 func newAsker(t testing.TB) *asker {
 	t.Helper()
-	if err := kernel.Available(); err != nil {
+	if err := kernel.Judge(); err != nil {
 		t.Skip(err)
 	}
 	a := &asker{License: "GPL"}

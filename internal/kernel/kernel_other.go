@@ -25,6 +25,9 @@ type Func struct{}
 // Available returns why programs cannot be run in this system's kernel.
 func Available() error { return errSystem }
 
+// Judge returns why this system's kernel cannot be asked for verdicts.
+func Judge() error { return errSystem }
+
 // Load returns an error that wraps errors.ErrUnsupported.
 func Load(*spec.Program, []spec.Map, *Options) (*Program, error) { return nil, errSystem }
 

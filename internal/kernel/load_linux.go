@@ -45,6 +45,24 @@ var available = sync.OnceValue(func() error {
 	return fmt.Errorf("this kernel does not run programs: %w", err)
 })
 
+// Judge returns nil if this process may load programs and the kernel is no older than the one whose verdicts Skep
+// gives, Linux 6.18, else the reason why not.
+func Judge() error {
+	if err := Available(); err != nil {
+		return err
+	}
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return err
+	}
+	release := unix.ByteSliceToString(u.Release[:])
+	var major, minor int
+	if _, err := fmt.Sscanf(release, "%d.%d", &major, &minor); err != nil || major < 6 || major == 6 && minor < 18 {
+		return fmt.Errorf("this kernel is Linux %s, and what it is compared with is 6.18", release)
+	}
+	return nil
+}
+
 // Load creates the maps that the program refers to, fills them, and loads the program. A program that the
 // kernel refuses gives a *VerifierError. maps are the maps that the program can name; nil options work.
 func Load(p *spec.Program, maps []spec.Map, opts *Options) (*Program, error) {

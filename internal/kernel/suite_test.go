@@ -34,7 +34,7 @@ func run(_ testing.TB, v enginetest.Vector) (uint64, error) {
 }
 
 func needKernel(t testing.TB) {
-	if err := kernel.Available(); err != nil {
+	if err := kernel.Judge(); err != nil {
 		t.Skip(err)
 	}
 }

@@ -62,7 +62,7 @@ func explainKernel(p *spec.Program, maps []spec.Map) string {
 // TestDifferential compares verdicts on generated programs and mutations of accepted ones. SKEP_VERIFY=N asks for
 // N programs of each type.
 func TestDifferential(t *testing.T) {
-	if err := kernel.Available(); err != nil {
+	if err := kernel.Judge(); err != nil {
 		t.Skip(err)
 	}
 	n := 20
@@ -108,7 +108,7 @@ func decodeOnly(err error) bool {
 // TestDifferentialStrict compares verdicts on programs that must not let addresses become visible: the kernel gets them
 // from a thread that may load programs, but not look at the kernel's memory.
 func TestDifferentialStrict(t *testing.T) {
-	if err := kernel.Available(); err != nil {
+	if err := kernel.Judge(); err != nil {
 		t.Skip(err)
 	}
 	n := 20
@@ -241,7 +241,7 @@ var caseFiles = []string{"testdata/errors.bpf", "testdata/accepted.bpf", "testda
 // TestCasesInKernel checks that the kernel judges the cases as their files say. With SKEP_UPDATE it writes what the
 // kernel says into the files.
 func TestCasesInKernel(t *testing.T) {
-	if err := kernel.Available(); err != nil {
+	if err := kernel.Judge(); err != nil {
 		t.Skip(err)
 	}
 	for _, file := range caseFiles {

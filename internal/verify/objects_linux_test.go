@@ -25,7 +25,7 @@ var verifyTime = regexp.MustCompile(`verification time (\d+) usec`)
 // TestObjects compares verdicts, and the number of instructions walked through, on compiled programs. SKEP_OBJECTS
 // names more files, as a pattern.
 func TestObjects(t *testing.T) {
-	if err := kernel.Available(); err != nil {
+	if err := kernel.Judge(); err != nil {
 		t.Skip(err)
 	}
 	all := map[string][]byte{}
