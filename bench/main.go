@@ -34,7 +34,7 @@ func run(rounds int, only string) error {
 	}
 	fmt.Println(machine())
 	sel := &selection{only: only}
-	for _, table := range []func(int, *selection) error{compute, filters, captures, calls, mapTable, schemes} {
+	for _, table := range []func(int, *selection) error{compute, filters, captures, calls, mapTable, predicates, schemes} {
 		if err := table(rounds, sel); err != nil {
 			return err
 		}

@@ -22,6 +22,7 @@ type gen struct {
 	paths map[string]int // numbers of the pointers that fields are reached by
 	punt  emit.Label     // where to go for what the code leaves to Go
 	used  map[emit.Label]bool
+	loops bool // something jumps back
 	err   error
 }
 
@@ -218,6 +219,7 @@ func (g *gen) bind(l emit.Label) {
 func (g *gen) head() emit.Label {
 	l := g.c.Label()
 	g.c.Bind(l)
+	g.loops = true
 	return l
 }
 

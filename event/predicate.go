@@ -33,6 +33,8 @@ type Predicate struct {
 	root  *node
 	match func(at unsafe.Pointer, size uint64) (r0, yield uint64) // skep.Func; nil: there is none
 	code  *emit.Func                                              // on bytes; nil if there is match
+	bytes func(rec []byte) bool                                   // of records that are bytes
+	whole bool                                                    // match always has a result, which is a bool
 
 	outcome struct { // as match and code, but telling what has no value
 		once  sync.Once
@@ -59,7 +61,21 @@ func Compile(s *Schema, e Expr, opts *Options) (*Predicate, error) {
 	var match skep.Func
 	match, p.code, err = p.compile(false)
 	p.match = match
+	var ok bool
+	if p.bytes, ok = direct[func([]byte) bool](p); !ok || s.host {
+		p.bytes = p.matchBytes
+	}
 	return p, err
+}
+
+// direct returns the machine code of a predicate as a function from a pointer, or a slice, to bool, if it has a result for
+// every record. It is a closure that keeps Go's convention: the address comes in the first register, the length, which
+// only records that are bytes have, in the second, and the result is in the first.
+func direct[F any](p *Predicate) (f F, ok bool) {
+	if p.match == nil || !p.whole {
+		return f, false
+	}
+	return *(*F)(unsafe.Pointer(&p.match)), true
 }
 
 // set sets what is the same for all that is compiled.
@@ -160,6 +176,9 @@ func (p *Predicate) write(s *Schema, tell bool) (*emit.Code, error) {
 	if g.err != nil {
 		return nil, g.err
 	}
+	if !tell {
+		p.whole = !g.loops && !g.used[g.punt]
+	}
 	return c, nil
 }
 
@@ -176,7 +195,9 @@ func (p *Predicate) Engine() (skep.Engine, string) {
 
 // Match reports whether the predicate holds of a record that is bytes; what has no value does not. It does not
 // allocate.
-func (p *Predicate) Match(rec []byte) bool {
+func (p *Predicate) Match(rec []byte) bool { return p.bytes(rec) }
+
+func (p *Predicate) matchBytes(rec []byte) bool {
 	if p.match != nil && !p.schema.host {
 		r0, yield := p.match(unsafe.Pointer(unsafe.SliceData(rec)), uint64(len(rec)))
 		if yield == 0 && r0 != leftToGo {
@@ -247,7 +268,10 @@ func (p *Predicate) structOutcome(code *emit.Func, at unsafe.Pointer) Outcome {
 }
 
 // Func is a predicate of Go structs of type T. It is safe for concurrent use.
-type Func[T any] struct{ *Predicate }
+type Func[T any] struct {
+	*Predicate
+	fast func(*T) bool
+}
 
 // CompileFor compiles an expression for records that are Go structs of type T; see StructSchema.
 func CompileFor[T any](e Expr, opts *Options) (*Func[T], error) {
@@ -259,7 +283,7 @@ func CompileFor[T any](e Expr, opts *Options) (*Func[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Func[T]{p}, nil
+	return newFunc[T](p), nil
 }
 
 // Typed returns a predicate of a schema of Go structs as one of structs of type T, which must be that struct.
@@ -267,15 +291,27 @@ func Typed[T any](p *Predicate) (*Func[T], error) {
 	if t := typeOf[T](); p.schema.typ == nil || p.schema.typ.t != t {
 		return nil, fmt.Errorf("a predicate of records of %s, not of %s", p.schema.Name, t)
 	}
-	return &Func[T]{p}, nil
+	return newFunc[T](p), nil
 }
+
+func newFunc[T any](p *Predicate) *Func[T] {
+	f := &Func[T]{Predicate: p}
+	var ok bool
+	if f.fast, ok = direct[func(*T) bool](p); !ok {
+		f.fast = f.match1
+	}
+	return f
+}
+
+// Func returns the predicate as a Go function: the machine code itself, where it has a result for every record. The record
+// must not be nil.
+func (f *Func[T]) Func() func(*T) bool { return f.fast }
 
 // Match reports whether the predicate holds of a record; what has no value does not, nor does nil. It does not
 // allocate, and keeps no reference to the record.
-func (f *Func[T]) Match(r *T) bool {
-	if r == nil {
-		return false
-	}
+func (f *Func[T]) Match(r *T) bool { return r != nil && f.fast((*T)(noescape(unsafe.Pointer(r)))) }
+
+func (f *Func[T]) match1(r *T) bool {
 	at := noescape(unsafe.Pointer(r))
 	if f.match != nil {
 		r0, yield := f.match(at, 0)
