@@ -13,6 +13,7 @@ import (
 
 	"github.com/skepbpf/skep/event"
 	skepcel "github.com/skepbpf/skep/event/cel"
+	"github.com/skepbpf/skep/event/cel/celtest"
 )
 
 // predicateRecords is how many records the runtimes go through in turn.
@@ -20,7 +21,7 @@ const predicateRecords = 1024
 
 // samples are records in the forms that runtimes take them in. All are made before anything is timed.
 type samples struct {
-	records     []*request
+	records     []*celtest.Request
 	variables   []map[string]any // for expr-lang, if it does not get the record itself
 	activations []cel.Activation
 }
@@ -28,8 +29,8 @@ type samples struct {
 func newSamples(n int, r *rand.Rand) (*samples, error) {
 	s := &samples{}
 	for range n {
-		q := randomRequest(r)
-		a, err := cel.NewActivation(activation(q))
+		q := celtest.Random(r)
+		a, err := cel.NewActivation(celtest.Variables(q))
 		if err != nil {
 			return nil, err
 		}
@@ -47,28 +48,28 @@ type judge struct {
 // predicateEngines are the columns of the table.
 var predicateEngines = []struct {
 	name    string
-	compile func(p *predicate) (*judge, error)
+	compile func(p *celtest.Predicate) (*judge, error)
 }{
 	{"Go", goJudge},
 	{"Skep", skepJudge},
 	{"cel-go", celJudge},
-	{"expr-lang", exprJudge(expr.Env(request{}), func(s *samples, i int) any { return s.records[i] })},
-	{"expr-lang, map", exprJudge(expr.Env(variables(&request{})), func(s *samples, i int) any { return s.variables[i] })},
+	{"expr-lang", exprJudge(expr.Env(celtest.Request{}), func(s *samples, i int) any { return s.records[i] })},
+	{"expr-lang, map", exprJudge(expr.Env(variables(&celtest.Request{})), func(s *samples, i int) any { return s.variables[i] })},
 }
 
-func goJudge(p *predicate) (*judge, error) {
+func goJudge(p *celtest.Predicate) (*judge, error) {
 	return &judge{
-		one: func(s *samples, i int) (bool, error) { return p.plain(s.records[i]), nil },
+		one: func(s *samples, i int) (bool, error) { return p.Go(s.records[i]), nil },
 		run: func(s *samples, n int) {
 			for i := range n {
-				p.plain(s.records[i%predicateRecords])
+				p.Go(s.records[i%predicateRecords])
 			}
 		},
 	}, nil
 }
 
-func skepJudge(p *predicate) (*judge, error) {
-	f, err := skepcel.Compile[request](p.cel, nil)
+func skepJudge(p *celtest.Predicate) (*judge, error) {
+	f, err := skepcel.Compile[celtest.Request](p.CEL, nil)
 	return &judge{
 		one: func(s *samples, i int) (bool, error) { return f.Match(s.records[i]), nil },
 		run: func(s *samples, n int) {
@@ -80,8 +81,8 @@ func skepJudge(p *predicate) (*judge, error) {
 }
 
 // celJudge has cel-go fold constants and look its variables up in a map.
-func celJudge(p *predicate) (*judge, error) {
-	s, err := event.SchemaFor[request]()
+func celJudge(p *celtest.Predicate) (*judge, error) {
+	s, err := event.SchemaFor[celtest.Request]()
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +90,7 @@ func celJudge(p *predicate) (*judge, error) {
 	if err != nil {
 		return nil, err
 	}
-	checked, issues := env.Compile(p.cel)
+	checked, issues := env.Compile(p.CEL)
 	if issues.Err() != nil {
 		return nil, issues.Err()
 	}
@@ -108,12 +109,13 @@ func celJudge(p *predicate) (*judge, error) {
 }
 
 // exprJudge has expr-lang compile for the types of its variables, and run on a machine that is used again.
-func exprJudge(env expr.Option, of func(*samples, int) any) func(*predicate) (*judge, error) {
-	return func(p *predicate) (*judge, error) {
-		if p.expr == "" {
+func exprJudge(env expr.Option, of func(*samples, int) any) func(*celtest.Predicate) (*judge, error) {
+	return func(p *celtest.Predicate) (*judge, error) {
+		text, ok := exprTexts[p.CEL]
+		if !ok {
 			return nil, errors.New("its language cannot say this, or has another meaning for it")
 		}
-		prog, err := expr.Compile(p.expr, env, expr.AsBool(), expr.Optimize(true))
+		prog, err := expr.Compile(text, env, expr.AsBool(), expr.Optimize(true))
 		machine := vm.VM{}
 		return &judge{
 			one: func(s *samples, i int) (bool, error) {
@@ -130,8 +132,8 @@ func exprJudge(env expr.Option, of func(*samples, int) any) func(*predicate) (*j
 }
 
 // contend makes a predicate in a runtime a contender.
-func contend(compile func(*predicate) (*judge, error), s *samples) func(*predicate) (*contender, error) {
-	return func(p *predicate) (*contender, error) {
+func contend(compile func(*celtest.Predicate) (*judge, error), s *samples) func(*celtest.Predicate) (*contender, error) {
+	return func(p *celtest.Predicate) (*contender, error) {
 		j, err := compile(p)
 		if err != nil {
 			return nil, err
@@ -163,18 +165,18 @@ func predicates(rounds int, sel *selection) error {
 	if err != nil {
 		return err
 	}
-	c := contest[*predicate]{rounds: rounds}
+	c := contest[*celtest.Predicate]{rounds: rounds}
 	var columns []column
 	for _, e := range predicateEngines {
-		c.engines = append(c.engines, engine[*predicate]{e.name, contend(e.compile, list)})
+		c.engines = append(c.engines, engine[*celtest.Predicate]{e.name, contend(e.compile, list)})
 		columns = append(columns, column{e.name, "%.1f", true})
 	}
 	var t *table
-	for _, p := range predicateList {
-		if !sel.wants("predicates", p.cel) {
+	for _, p := range celtest.Predicates {
+		if !sel.wants("predicates", p.CEL) {
 			continue
 		}
-		least, noise, err := c.run(p.cel, p)
+		least, noise, err := c.run(p.CEL, p)
 		if err != nil {
 			return err
 		}
@@ -182,7 +184,7 @@ func predicates(rounds int, sel *selection) error {
 			t = newTable("predicates: nanoseconds a record, the next of 1,024 Go structs. cel-go and \"map\" look fields up in a map, made before.",
 				"predicate", columns, []ratio{{1, 0}, {2, 1}, {3, 1}, {4, 1}})
 		}
-		t.row(fmt.Sprintf("%.32s", p.cel), least, noise)
+		t.row(fmt.Sprintf("%.32s", p.CEL), least, noise)
 	}
 	if t == nil {
 		return nil

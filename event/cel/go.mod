@@ -4,7 +4,6 @@ go 1.25.0
 
 require (
 	cel.dev/cel-go v0.33.2
-	github.com/expr-lang/expr v1.17.8
 	github.com/skepbpf/skep v0.0.0
 )
 

@@ -78,6 +78,18 @@ func TestGlob(t *testing.T) {
 	}
 }
 
+func TestPrefix(t *testing.T) {
+	for e, want := range map[string]string{"^/api/v[0-9]+/": "/api/v", "^abc": "abc", "abc": "", "^abc$": "abc", "^(ab|ac)": "a", "^(a|é)x": "", "^a?b": "", "^": "", "^é": ""} {
+		a, err := Regexp(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := a.Prefix(); string(got) != want {
+			t.Errorf("%q: prefix %q, want %q", e, got, want)
+		}
+	}
+}
+
 func FuzzRegexp(f *testing.F) {
 	for _, e := range expressions {
 		f.Add(e, "abc é x")

@@ -236,6 +236,7 @@ func (b *builder) order(start int) *Automaton {
 			a.Next[number[i]][c] = uint16(number[to])
 		}
 	}
+	a.prune()
 	return a
 }
 

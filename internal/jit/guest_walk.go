@@ -160,7 +160,7 @@ func (g *guest) stubs() {
 	if g.calls.callbacks {
 		g.out.Back = g.code.Len()
 		g.code.Bind(g.common(labelBack))
-		g.asm.ReturnDone(false)
+		g.asm.ReturnDone(false, false)
 		g.used[labelSave] = true
 	}
 	if g.bind(labelDeep) {
@@ -189,7 +189,7 @@ func (g *guest) stubs() {
 	}
 	switch {
 	case !g.o.Batch && g.bind(labelDone), g.o.Batch && g.bind(labelEnd):
-		g.asm.ReturnDone(g.leaf)
+		g.asm.ReturnDone(g.leaf, g.o.Pure)
 	}
 }
 
@@ -233,7 +233,7 @@ func (g *guest) leaveFunction(f int) {
 		g.code.Jump(g.to(labelDone))
 		return
 	}
-	g.asm.ReturnDone(g.leaf)
+	g.asm.ReturnDone(g.leaf, g.o.Pure)
 }
 
 // block writes a basic block.
@@ -328,7 +328,9 @@ func (g *guest) instruction(i ir.Index) {
 	case isa.KindALU:
 		g.arithmetic(row, in, dst, src)
 	case isa.KindJump:
-		g.jump(row, in, dst, src)
+		if !g.verdict(i, in, row) {
+			g.jump(row, in, dst, src)
+		}
 	case isa.KindGoto:
 		if in.Off != int32(i)+1 {
 			g.code.Jump(amd64.Label(in.Off))
@@ -359,6 +361,36 @@ func (g *guest) instruction(i ir.Index) {
 		}
 		g.leave(i)
 	}
+}
+
+// verdict writes a jump between two ends of the program, of which one returns 1 and the other 0, without a jump, if it is
+// one and the code is pure.
+func (g *guest) verdict(i ir.Index, in *ir.Ins, row *isa.Row) bool {
+	if !g.o.Pure {
+		return false
+	}
+	yes, ok := g.ends(ir.Index(in.Off))
+	no, also := g.ends(i + 1)
+	if !ok || !also || yes == no {
+		return false
+	}
+	if row.From == isa.FromReg {
+		g.code.SetIf(row.Fn, row.Width == 64, g.regs[in.Dst], g.regs[in.Src], !yes)
+	} else {
+		g.code.SetIfImm(row.Fn, row.Width == 64, g.regs[in.Dst], int32(in.Imm), !yes)
+	}
+	g.leaveFunction(0)
+	return true
+}
+
+// ends reports whether the program returns a constant from an instruction on, 1 or 0, and whether that is 1.
+func (g *guest) ends(i ir.Index) (one, ok bool) {
+	if int(i)+1 >= len(g.p.Ins) || g.p.Ins[i+1].Op != isa.Exit {
+		return false, false
+	}
+	in, row := &g.p.Ins[i], g.p.Row(i)
+	ok = row.Kind == isa.KindALU && row.Fn == isa.FnMov && row.From == isa.FromImm && in.Dst == uint8(isa.R0) && in.Imm <= 1
+	return in.Imm == 1, ok
 }
 
 // moves reports whether the packet may be another after an instruction.

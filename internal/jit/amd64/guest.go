@@ -161,10 +161,12 @@ func (g *Guest) reason(reason uint8, insn uint32) {
 // Return returns to whoever entered the code.
 func (c *Code) Return() { c.byte(0xc3) }
 
-// ReturnDone ends the program. leaf tells that RBX is to hold the reason as well.
-func (g *Guest) ReturnDone(leaf bool) {
-	g.SavePins()
-	g.MovImm(R11, LeaveDone)
+// ReturnDone ends the program. leaf tells that RBX is to hold the reason as well, pure that it is all that is asked for.
+func (g *Guest) ReturnDone(leaf, pure bool) {
+	if !pure {
+		g.SavePins()
+		g.MovImm(R11, LeaveDone)
+	}
 	if leaf {
 		g.MovImm(RBX, LeaveDone)
 	}

@@ -16,16 +16,48 @@ var conditions = map[isa.Fn]byte{
 
 // JumpIf jumps to l if fn(a, b) holds, w for 64 bits.
 func (c *Code) JumpIf(fn isa.Fn, w bool, a, b Reg, l Label) {
+	c.compare(fn, w, a, b)
+	c.jcc(conditions[fn], l)
+}
+
+// compare sets the flags for fn(a, b).
+func (c *Code) compare(fn isa.Fn, w bool, a, b Reg) {
 	if fn == isa.FnSet {
 		c.test(w, a, b)
 	} else {
 		c.group(grpCmp, w, a, b)
 	}
-	c.jcc(conditions[fn], l)
 }
 
 // JumpIfImm jumps to l if fn(a, v) holds, w for 64 bits.
 func (c *Code) JumpIfImm(fn isa.Fn, w bool, a Reg, v int32, l Label) {
+	c.compareImm(fn, w, a, v)
+	c.jcc(conditions[fn], l)
+}
+
+// SetIf makes RAX 1 if fn(a, b) holds, else 0, or the other way round. SetIfImm is the same for fn(a, v).
+func (c *Code) SetIf(fn isa.Fn, w bool, a, b Reg, inverse bool) {
+	c.compare(fn, w, a, b)
+	c.setRAX(fn, inverse)
+}
+
+// SetIfImm: see SetIf.
+func (c *Code) SetIfImm(fn isa.Fn, w bool, a Reg, v int32, inverse bool) {
+	c.compareImm(fn, w, a, v)
+	c.setRAX(fn, inverse)
+}
+
+func (c *Code) setRAX(fn isa.Fn, inverse bool) {
+	cc := conditions[fn]
+	if inverse {
+		cc ^= 1
+	}
+	c.byte(0x0f, 0x90|cc, 0xc0) // setcc al
+	c.byte(0x0f, 0xb6, 0xc0)    // movzx eax, al
+}
+
+// compareImm sets the flags for fn(a, v).
+func (c *Code) compareImm(fn isa.Fn, w bool, a Reg, v int32) {
 	switch {
 	case fn == isa.FnSet:
 		c.testImm(w, a, v)
@@ -34,7 +66,6 @@ func (c *Code) JumpIfImm(fn isa.Fn, w bool, a Reg, v int32, l Label) {
 	default:
 		c.groupImm(grpCmp, w, a, v)
 	}
-	c.jcc(conditions[fn], l)
 }
 
 // testImm looks for common bits of a register and an immediate.
