@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 	"time"
+
+	"github.com/cilium/ebpf/btf"
 
 	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/internal/ir"
@@ -46,7 +49,12 @@ type VerifyOptions struct {
 	Strict  bool            // no address may become visible, as for users who have CAP_BPF but not CAP_PERFMON
 	Limit   int             // instructions to walk through on all paths together, at most; 0: a million
 	Log     io.Writer       // receives each instruction walked through and what it changed, as the kernel's log does
-	Graph   io.Writer       // receives the control-flow graph in the DOT language, with what is known at the start of each block
+	// KernelTypes are the types (BTF) of a kernel, then those of its modules, which describe the contexts of tracing
+	// programs and the kernel's structures. If it is empty, they are those of the running kernel; where there are none, there
+	// is no verdict on such programs.
+	KernelTypes []*btf.Spec
+
+	Graph io.Writer // receives the control-flow graph in the DOT language, with what is known at the start of each block
 }
 
 // Verification is what verifying a program has cost.
@@ -80,6 +88,20 @@ func Verify(p *spec.Program, maps []spec.Map, opts *VerifyOptions) (*Verificatio
 	return out, err
 }
 
+// hostTypes are the types of the running kernel. They are read once.
+var hostTypes = sync.OnceValues(btf.LoadKernelSpec)
+
+// kernelTypes returns the types that were given, or those of the running kernel.
+func kernelTypes(given []*btf.Spec) []*btf.Spec {
+	if len(given) > 0 {
+		return given
+	}
+	if host, err := hostTypes(); err == nil {
+		return []*btf.Spec{host}
+	}
+	return nil
+}
+
 func (out *Verification) verify(p *spec.Program, maps []spec.Map, opts *VerifyOptions) error {
 	helpers, err := helpersOf(opts.Helpers)
 	if err != nil {
@@ -108,7 +130,7 @@ func (out *Verification) verify(p *spec.Program, maps []spec.Map, opts *VerifyOp
 	}
 	r, err := verify.Verify(prog, &verify.Options{
 		Type: progtype.Find(p.Type), Profile: opts.Profile, Maps: frozen, Strict: opts.Strict, Limit: opts.Limit, Log: opts.Log, Graph: opts.Graph,
-		Helper: helpers.provable,
+		Helper: helpers.provable, Kernel: func() []*btf.Spec { return kernelTypes(opts.KernelTypes) },
 	})
 	out.MaxInsns = r.Facts.MaxInsns
 	out.Processed, out.States, out.PeakStates, out.StackDepth = r.Processed, r.States, r.PeakStates, r.StackDepth

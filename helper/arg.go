@@ -72,6 +72,7 @@ const (
 	RingBuf                        // a dynptr of a ring buffer's record
 	Ignored                        // Any of a kernel function that may be an address as well (__ign); others must be numbers
 	Fixing                         // a size that must be known when the program is loaded; it is that of a ResultMem
+	ViewOnly                       // a SockCommon that is no structure of the kernel, but what programs see of it
 
 	sizeShift = 32
 )
@@ -101,7 +102,7 @@ var argNames = [argKinds]string{"any", "context", "mem", "mem-out", "size", "siz
 var argFlags = []struct {
 	flag Arg
 	name string
-}{{OrNull, "or-null"}, {Releases, "releases"}, {Writes, "writes"}, {Fresh, "fresh"}, {Aligned, "aligned"}, {Local, "local"}, {RingBuf, "ringbuf"}, {Ignored, "ignored"}, {Fixing, "fixing"}}
+}{{OrNull, "or-null"}, {Releases, "releases"}, {Writes, "writes"}, {Fresh, "fresh"}, {Aligned, "aligned"}, {Local, "local"}, {RingBuf, "ringbuf"}, {Ignored, "ignored"}, {Fixing, "fixing"}, {ViewOnly, "view-only"}}
 
 // String returns the kind in words, such as "mem-out[4]|or-null".
 func (a Arg) String() string {
@@ -149,6 +150,7 @@ const (
 	// Errno tells of a Scalar that it is 0 or more, or an error number down to -4095. The verifier uses it for
 	// helpers of which the kernel's does so.
 	Errno
+	Trusted // a ResultObject that is certain to be there
 )
 
 // Kind returns the kind without flags.

@@ -43,6 +43,10 @@ type Helper struct {
 	WhileLocked   bool           // may be called while a lock is held
 	Kfunc         bool           // a kernel function, which programs call by name
 
+	// What the arguments of kernel functions that are Objects must be (KF_TRUSTED_ARGS, KF_RCU), and whether RCU must
+	// protect what it gives (KF_RCU_PROTECTED).
+	TrustedArgs, RCUArgs, UnderRCU bool
+
 	// Types are the program types that may call a kernel function; nil: all. What helpers each type may call stands in
 	// package progtype.
 	Types []spec.ProgramType

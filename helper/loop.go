@@ -45,7 +45,7 @@ var iterators = []Helper{
 	{Name: "bpf_iter_bits_destroy", Kfunc: true, Args: []Arg{Iterator | Releases}, Objects: [MaxArgs]string{"bpf_iter_bits"}, Result: Void,
 		Func: func(c *Call, it, _, _, _, _ uint64) (uint64, error) { return 0, c.clearIterator(it, 16) }},
 
-	{Name: "bpf_iter_task_new", Kfunc: true, Args: []Arg{Iterator | Fresh, Object | OrNull, Any}, Objects: [MaxArgs]string{"bpf_iter_task", "task_struct"}, Func: taskNew},
+	{Name: "bpf_iter_task_new", Kfunc: true, TrustedArgs: true, UnderRCU: true, Args: []Arg{Iterator | Fresh, Object | OrNull, Any}, Objects: [MaxArgs]string{"bpf_iter_task", "task_struct"}, Func: taskNew},
 	{Name: "bpf_iter_task_next", Kfunc: true, Args: []Arg{Iterator}, Objects: [MaxArgs]string{"bpf_iter_task"}, Result: ResultObject | MayBeNull, ResultObject: "task_struct", Func: taskNext},
 	{Name: "bpf_iter_task_destroy", Kfunc: true, Args: []Arg{Iterator | Releases}, Objects: [MaxArgs]string{"bpf_iter_task"}, Result: Void,
 		Func: func(c *Call, it, _, _, _, _ uint64) (uint64, error) { return 0, c.clearIterator(it, 24) }},

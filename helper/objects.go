@@ -57,18 +57,18 @@ func (c *Call) findCgroup(id uint64) *Cgroup {
 }
 
 var taskKfuncs = []Helper{
-	{Name: "bpf_task_acquire", Kfunc: true, Args: oneObject, Objects: firstIsTask, Result: ResultObject | MayBeNull | Acquires, ResultObject: "task_struct", Func: same},
+	{Name: "bpf_task_acquire", Kfunc: true, RCUArgs: true, Args: oneObject, Objects: firstIsTask, Result: ResultObject | MayBeNull | Acquires, ResultObject: "task_struct", Func: same},
 	{Name: "bpf_task_release", Kfunc: true, Args: []Arg{Object | Releases}, Objects: firstIsTask, Result: Void, Func: nothing},
 	{Name: "bpf_task_from_pid", Kfunc: true, Args: []Arg{Any}, Result: ResultObject | MayBeNull | Acquires, ResultObject: "task_struct", Func: taskFrom},
 	{Name: "bpf_task_from_vpid", Kfunc: true, Args: []Arg{Any}, Result: ResultObject | MayBeNull | Acquires, ResultObject: "task_struct", Func: taskFrom},
-	{Name: "bpf_task_under_cgroup", Kfunc: true, Args: []Arg{Object, Object}, Objects: [MaxArgs]string{"task_struct", "cgroup"},
+	{Name: "bpf_task_under_cgroup", Kfunc: true, RCUArgs: true, Args: []Arg{Object, Object}, Objects: [MaxArgs]string{"task_struct", "cgroup"},
 		Func: func(c *Call, task, group, _, _, _ uint64) (uint64, error) {
 			t, g := c.taskAt(task), c.cgroupAt(group)
 			return isTrue(t != nil && g != nil && t.cgroup().under(g)), nil
 		}},
-	{Name: "bpf_task_get_cgroup1", Kfunc: true, Args: []Arg{Object, Any}, Objects: firstIsTask, Result: ResultObject | MayBeNull | Acquires, ResultObject: "cgroup",
+	{Name: "bpf_task_get_cgroup1", Kfunc: true, RCUArgs: true, Args: []Arg{Object, Any}, Objects: firstIsTask, Result: ResultObject | MayBeNull | Acquires, ResultObject: "cgroup",
 		Func: func(*Call, uint64, uint64, uint64, uint64, uint64) (uint64, error) { return 0, nil }}, // there are no hierarchies of version 1
-	{Name: "bpf_send_signal_task", Kfunc: true, Args: []Arg{Object, Any, Any, Any}, Objects: firstIsTask,
+	{Name: "bpf_send_signal_task", Kfunc: true, TrustedArgs: true, Args: []Arg{Object, Any, Any, Any}, Objects: firstIsTask,
 		Func: func(c *Call, task, sig, kind, value, _ uint64) (uint64, error) {
 			const pid, tgid = 0, 1 // enum pid_type
 			t := c.taskAt(task)
@@ -78,9 +78,9 @@ var taskKfuncs = []Helper{
 			return c.signal(Signal{Number: uint32(sig), Thread: uint32(kind) == pid, Task: t, Value: value}).result32()
 		}},
 
-	{Name: "bpf_cgroup_acquire", Kfunc: true, Args: oneObject, Objects: firstIsCgroup, Result: ResultObject | MayBeNull | Acquires, ResultObject: "cgroup", Func: same},
+	{Name: "bpf_cgroup_acquire", Kfunc: true, RCUArgs: true, Args: oneObject, Objects: firstIsCgroup, Result: ResultObject | MayBeNull | Acquires, ResultObject: "cgroup", Func: same},
 	{Name: "bpf_cgroup_release", Kfunc: true, Args: []Arg{Object | Releases}, Objects: firstIsCgroup, Result: Void, Func: nothing},
-	{Name: "bpf_cgroup_ancestor", Kfunc: true, Args: []Arg{Object, Any}, Objects: firstIsCgroup, Result: ResultObject | MayBeNull | Acquires, ResultObject: "cgroup",
+	{Name: "bpf_cgroup_ancestor", Kfunc: true, RCUArgs: true, Args: []Arg{Object, Any}, Objects: firstIsCgroup, Result: ResultObject | MayBeNull | Acquires, ResultObject: "cgroup",
 		Func: func(c *Call, group, level, _, _, _ uint64) (uint64, error) {
 			g := c.cgroupAt(group)
 			if g == nil {

@@ -23,8 +23,9 @@ const (
 
 // socketArg and its relatives are the signatures of helpers that take a socket.
 var (
-	anySocket = []Arg{SockCommon}
-	casted    = MayBeNull | ResultObject
+	anySocket  = []Arg{SockCommon}
+	viewSocket = []Arg{SockCommon | ViewOnly}
+	casted     = MayBeNull | ResultObject
 )
 
 var sockets = []Helper{
@@ -32,14 +33,14 @@ var sockets = []Helper{
 	{ID: 85, Name: "sk_lookup_udp", PacketMemory: true, Args: lookupArgs, Result: ResultSocket | MayBeNull | Acquires, Func: findSocket(protoUDP, true)},
 	{ID: 99, Name: "skc_lookup_tcp", PacketMemory: true, Args: lookupArgs, Result: ResultCommon | MayBeNull | Acquires, Func: findSocket(protoTCP, false)},
 	{ID: 86, Name: "sk_release", Args: []Arg{SockCommon | Releases}, Func: nothing},
-	{ID: 95, Name: "sk_fullsock", Args: anySocket, Result: ResultSocket | MayBeNull, Func: asSocket(func(s *spec.Socket) bool { return true })},
-	{ID: 96, Name: "tcp_sock", PacketMemory: true, Args: anySocket, Result: ResultTCPSock | MayBeNull, Func: func(c *Call, sk, _, _, _, _ uint64) (uint64, error) {
+	{ID: 95, Name: "sk_fullsock", Args: viewSocket, Result: ResultSocket | MayBeNull, Func: asSocket(func(s *spec.Socket) bool { return true })},
+	{ID: 96, Name: "tcp_sock", PacketMemory: true, Args: viewSocket, Result: ResultTCPSock | MayBeNull, Func: func(c *Call, sk, _, _, _, _ uint64) (uint64, error) {
 		if s := fullSocket(c.socketAt(sk)); s == nil || s.Protocol != protoTCP {
 			return 0, nil
 		}
 		return sk + sockSize, nil
 	}},
-	{ID: 98, Name: "get_listener_sock", Args: anySocket, Result: ResultSocket | MayBeNull, Func: func(c *Call, sk, _, _, _, _ uint64) (uint64, error) {
+	{ID: 98, Name: "get_listener_sock", Args: viewSocket, Result: ResultSocket | MayBeNull, Func: func(c *Call, sk, _, _, _, _ uint64) (uint64, error) {
 		s := c.socketAt(sk)
 		if s != nil && s.TCPState() == spec.TCPNewSynRecv {
 			s = s.Listener
@@ -80,6 +81,7 @@ var sockets = []Helper{
 		return c.network().netnsCookie(), nil
 	}},
 	// Files are not of sockets.
+	{ID: 116, Name: "tcp_send_ack", Args: []Arg{Object, Any}, Objects: [MaxArgs]string{"tcp_sock"}, Func: nothing},
 	{ID: 162, Name: "sock_from_file", Args: []Arg{Object}, Objects: [MaxArgs]string{"file"}, Result: ResultObject | MayBeNull, ResultObject: "socket", Func: nothing},
 	{ID: 128, Name: "sk_cgroup_id", Args: anySocket, Func: func(c *Call, sk, _, _, _, _ uint64) (uint64, error) {
 		return cgroupID(fullSocket(c.socketAt(sk))), nil

@@ -55,6 +55,17 @@ func storage(get, remove int32, name string, mapType spec.MapType, object Arg, s
 	}
 }
 
+// traced gives socket storage the signature that it has in tracing programs, which get sockets of the kernel's.
+func traced(family []Helper) []Helper {
+	for i := range family {
+		h := &family[i]
+		args := append([]Arg(nil), h.Args...)
+		args[1] = Object | OrNull
+		h.Variants = []Variant{{[]spec.ProgramType{spec.Tracing}, args}}
+	}
+	return family
+}
+
 // whoever is the object at an address or, without one, the address itself.
 func whoever(c *Call, addr uint64) any {
 	switch o := c.objectAt(addr); {
@@ -74,7 +85,7 @@ func ownTask(c *Call, addr uint64) any {
 }
 
 var storages = append(append(append(
-	storage(107, 108, "sk", spec.SkStorage, SockCommon, "", whoever),
+	traced(storage(107, 108, "sk", spec.SkStorage, SockCommon, "sock_common", whoever)),
 	storage(145, 146, "inode", spec.InodeStorage, Object|OrNull, "inode", whoever)...),
 	storage(156, 157, "task", spec.TaskStorage, Object|OrNull, "task_struct", ownTask)...),
 	storage(210, 211, "cgrp", spec.CgrpStorage, Object|OrNull, "cgroup", whoever)...)

@@ -150,7 +150,7 @@ var currentTask = []Helper{
 		return 0, nil
 	}},
 	{ID: 35, Name: "get_current_task", GPL: true, Func: func(c *Call, _, _, _, _, _ uint64) (uint64, error) { return c.taskPointer(c.task()) }},
-	{ID: 158, Name: "get_current_task_btf", GPL: true, Result: ResultObject, ResultObject: "task_struct",
+	{ID: 158, Name: "get_current_task_btf", GPL: true, Result: ResultObject | Trusted, ResultObject: "task_struct",
 		Func: func(c *Call, _, _, _, _, _ uint64) (uint64, error) { return c.taskPointer(c.task()) }},
 	{ID: 175, Name: "task_pt_regs", GPL: true, Args: []Arg{Object}, Objects: [MaxArgs]string{"task_struct"}, Result: ResultObject, ResultObject: "pt_regs",
 		Func: taskRegs},

@@ -74,7 +74,7 @@ var (
 	bindHelper  = Helpers{" bind", Of(spec.AttachCGroupInet4Connect, spec.AttachCGroupInet6Connect)}
 	optHelpers  = Helpers{sockopts, Of(spec.AttachCGroupSetsockopt)}
 	seqHelpers  = Helpers{" seq_printf seq_write seq_printf_btf", Of(spec.AttachTraceIter)}
-	argHelpers  = Helpers{" get_func_arg get_func_arg_cnt", Of(spec.AttachTraceRawTP, spec.AttachTraceFentry, spec.AttachTraceFexit, spec.AttachModifyReturn)}
+	argHelpers  = Helpers{" get_func_arg get_func_arg_cnt", Of(spec.AttachTraceFentry, spec.AttachTraceFexit, spec.AttachModifyReturn)}
 	retHelper   = Helpers{" get_func_ret", Of(spec.AttachTraceFexit, spec.AttachModifyReturn)}
 	cookies     = Helpers{" get_attach_cookie", Of(spec.AttachTraceRawTP, spec.AttachTraceFentry, spec.AttachTraceFexit, spec.AttachModifyReturn)}
 	lsmSockopts = Helpers{sockopts + " get_socket_cookie get_netns_cookie", Of(spec.AttachLSMCGroup)}

@@ -75,7 +75,10 @@ func Load(p *spec.Program, maps []spec.Map, opts *Options) (*Program, error) {
 	out := &Program{name: p.Name, progType: p.Type}
 	code, err := out.link(p, maps, opts)
 	if err == nil {
-		err = out.load(p, code, opts)
+		err = variables(p, code)
+	}
+	if err == nil {
+		err = out.load(p, maps, code, opts)
 	}
 	if err != nil {
 		for _, m := range out.maps {
@@ -139,7 +142,7 @@ func (out *Program) link(p *spec.Program, maps []spec.Map, opts *Options) ([]isa
 }
 
 // load makes the system call: first without a log, which is fastest.
-func (out *Program) load(p *spec.Program, code []isa.Instruction, opts *Options) error {
+func (out *Program) load(p *spec.Program, maps []spec.Map, code []isa.Instruction, opts *Options) error {
 	var pin pins
 	defer pin.Unpin()
 	attr := progLoadAttr{
@@ -153,6 +156,9 @@ func (out *Program) load(p *spec.Program, code []isa.Instruction, opts *Options)
 	}
 	if p.Type == spec.Syscall {
 		attr.flags |= unix.BPF_F_SLEEPABLE // the only form there is
+	}
+	if err := target(p, maps, &attr); err != nil {
+		return err
 	}
 	if starts, taken := functions(code); taken {
 		h, infos, err := describeFunctions(starts)

@@ -27,7 +27,9 @@ type progLoadAttr struct {
 	btfFD, funcInfoSize uint32
 	funcInfo            uint64
 	funcInfoCount       uint32
-	_                   [12]uint32 // lines, attach target, fd_array, CO-RE relocations
+	_                   [4]uint32 // lines
+	attachBTF           uint32
+	_                   [7]uint32 // attach program, CO-RE relocations, fd_array
 	logTrueSize         uint32
 }
 

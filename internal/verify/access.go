@@ -16,6 +16,9 @@ func (v *verifier) load(in *ir.Ins, row *isa.Row) error {
 	}
 	regs := v.cur.regs()
 	from, before := regs[in.Src].kind, v.facts.Access[v.at].Kind
+	if from == Mem && regs[in.Src].flags&(untrusted|foreign) != 0 {
+		from = Object
+	}
 	out := unknownScalar()
 	if err := v.access(in.Src, int64(in.Off), int(row.Size/8), false, row.Kind == isa.KindLoadAcq, nil, -1, &out, row.Signed); err != nil {
 		return err
@@ -42,7 +45,8 @@ var alone = kinds(Context, Socket, SockCommon, TCPSock, XDPSock, Object, Arena)
 
 // samePointers checks that an instruction was not reached before with a pointer that needs another treatment.
 func (v *verifier) samePointers(r uint8, before, now Kind) error {
-	if before == NotInit || before == now || (alone>>before|alone>>now)&1 == 0 {
+	memory := func(k Kind) bool { return k == Object || k == Mem }
+	if before == NotInit || before == now || (alone>>before|alone>>now)&1 == 0 || memory(before) && memory(now) {
 		return nil
 	}
 	a, b := reg{kind: before}, reg{kind: now}
@@ -153,6 +157,8 @@ func (r *reg) what() string {
 		return "a function"
 	case Arena:
 		return "the arena"
+	case Object:
+		return "a structure of the kernel"
 	}
 	return "a " + kindNames[r.kind]
 }
@@ -200,6 +206,9 @@ func (v *verifier) access(r uint8, off int64, size int, write, atomic bool, val 
 		if write && ptr.has(readOnly) {
 			return v.failReg(ReadOnly, r, "write through R%d to memory that can only be read", r)
 		}
+		if ptr.has(untrusted) {
+			return nil // a read that goes wrong gives zero
+		}
 		return v.region(r, ptr, off, size, int64(uint32(ptr.n)), BadMemory, "the memory")
 	case Buf:
 		return v.accessBuf(r, ptr, off, size, write)
@@ -210,7 +219,7 @@ func (v *verifier) access(r uint8, off int64, size int, write, atomic bool, val 
 	case Socket, SockCommon, TCPSock, XDPSock:
 		return v.accessSocket(r, ptr, off, size, write, out)
 	case Object:
-		return v.accessObject(r, ptr, off, size, write, atomic, out)
+		return v.accessObject(r, ptr, off, size, write, out)
 	case Arena:
 		return nil
 	}
@@ -328,6 +337,17 @@ func fieldSize(k spec.FieldKind) int64 {
 
 // accessBuf checks an access to a buffer. The memory of plain functions is one, whose length is not known.
 func (v *verifier) accessBuf(r uint8, ptr *reg, off int64, size int, write bool) error {
+	if v.target.iter != nil {
+		switch at := off + int64(ptr.off); {
+		case write && ptr.has(readOnly):
+			return v.failReg(ReadOnly, r, "write through R%d to a buffer that can only be read", r)
+		case at < 0:
+			return v.failReg(BadMemory, r, "access at offset %d, before the start of the buffer", at)
+		case !ptr.IsConst() || ptr.Bits.Value != 0:
+			return v.failReg(BadMemory, r, "R%d is an address in a buffer to which a number that is not known was added", r)
+		}
+		return nil
+	}
 	return v.unsupported("the memory of a plain function has no length that could be proved")
 }
 

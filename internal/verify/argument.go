@@ -30,6 +30,7 @@ var accepted = map[helper.Arg]kindSet{
 	helper.MapRef: kinds(Map), helper.MapKey: memKinds, helper.MapValue: memKinds, helper.MapValueOut: memKinds, helper.RecordSize: kinds(Scalar),
 	helper.Record: kinds(Mem), helper.Function: kinds(Func), helper.StackMem: kinds(Stack), helper.ConstString: kinds(MapValue),
 	helper.LockField: kinds(MapValue), helper.TimerField: kinds(MapValue), helper.DynptrRef: kinds(Stack, Dynptr), helper.Iterator: kinds(Stack),
+	helper.Object: kinds(Object), helper.PerCPU: kinds(Object), helper.Constant: kinds(Scalar),
 	helper.Socket: kinds(Socket), helper.SockCommon: kinds(SockCommon, Socket, TCPSock, XDPSock),
 }
 
@@ -77,6 +78,9 @@ func (v *verifier) argumentKind(a *args, i int, kind helper.Arg, r uint8, x *reg
 	}
 	if makesLocal(a.h) && memKinds>>x.kind&1 != 0 && x.kind != MapValue && kind.Kind() == helper.MemOut {
 		return v.failReg(BadArgument, r, "argument %d (R%d) of %s must be in a map's value, and is %s: the dynptr may outlive other memory", i+1, r, a.h.Name, x.describe())
+	}
+	if x.kind == Object || kind.Kind() == helper.Object {
+		return v.objectArgument(a, i, kind, r, x)
 	}
 	if want>>x.kind&1 == 0 {
 		return v.failReg(BadArgument, r, "argument %d (R%d) of %s must be %s, and is %s", i+1, r, a.h.Name, describeArg(kind), x.describe())
@@ -130,6 +134,10 @@ func describeArg(kind helper.Arg) string {
 		return "an address on the stack"
 	case helper.Socket, helper.SockCommon:
 		return "a socket"
+	case helper.Object:
+		return "the address of a structure of the kernel"
+	case helper.PerCPU:
+		return "the address of a variable of each processor"
 	}
 	return kind.String()
 }
@@ -191,6 +199,13 @@ func (v *verifier) argumentValue(a *args, i int, kind helper.Arg, r uint8, x *re
 		return v.size(a, i, r, x)
 	case helper.RecordSize:
 		return v.fixedSize(a, i, r, x)
+	case helper.Constant:
+		if err := v.fixedSize(a, i, r, x); err != nil {
+			return err
+		}
+		a.constant = x.Bits.Value
+	case helper.PerCPU:
+		a.object = *x
 	case helper.Function:
 		a.fn = index(x.obj)
 	case helper.StackMem:
@@ -274,6 +289,8 @@ func (v *verifier) memory(a *args, r uint8, size int64, write, orZero, raw bool)
 		return v.failReg(BadArgument, r, "R%d must be the address of memory, and is a number", r)
 	case Buf:
 		return v.accessBuf(r, x, 0, int(size), write)
+	case Object:
+		return v.accessObject(r, x, 0, int(size), false, nil)
 	}
 	return v.failReg(BadArgument, r, "R%d must be the address of memory, and is %s", r, x.describe())
 }

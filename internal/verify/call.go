@@ -5,6 +5,7 @@ package verify
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/internal/ir"
@@ -40,7 +41,7 @@ func (v *verifier) mayCall(h *helper.Helper) error {
 	name, kernels := helper.Name(h.ID)
 	// An embedder's own, and those of translated classic programs, are for all types.
 	kernels = kernels && name == h.Name && !h.Kfunc && h.ID < helper.ClassicPayOffset
-	if need, ok := t.MayCall(h.Name, v.attach()); kernels && (!ok || need == progtype.CapPerfmon && v.opts.Strict) {
+	if need, ok := v.allowed(h.Name); kernels && (!ok || need == progtype.CapPerfmon && v.opts.Strict) {
 		return v.fail(BadHelper, "programs of type %s may not call helper %s", t.Type, h.Name)
 	}
 	if h.Kfunc && h.Types != nil && !slices.Contains(h.Types, t.Type) {
@@ -56,6 +57,20 @@ func (v *verifier) mayCall(h *helper.Helper) error {
 		return v.fail(LockHeld, "call of helper %s while a lock is held", h.Name)
 	}
 	return nil
+}
+
+// allowed reports whether programs of the type may call a helper, and what that takes.
+func (v *verifier) allowed(name string) (need progtype.Privilege, ok bool) {
+	need, ok = v.opts.Type.MayCall(name, v.attach())
+	switch w := &v.target; {
+	case w.ops != nil && w.ops.None:
+		return need, false
+	case w.ops != nil:
+		return need, ok || slices.Contains(strings.Fields(w.ops.Helpers), name)
+	case v.opts.Type.BTF && ok:
+		return need, progtype.TargetMayCall(name, v.opts.Type.Type, v.attach(), w.name, v.sleepable())
+	}
+	return need, ok
 }
 
 // gplCompatible tells the licenses that the kernel takes for compatible with the GPL.
@@ -78,6 +93,8 @@ type args struct {
 	dynptr   reg // the dynptr that was passed
 	socket   bool
 	iter     place // the iterator that was passed
+	constant uint64
+	object   reg // the PerCPU or Object argument
 }
 
 // rawMem is memory on the stack that a helper writes without reading it.
@@ -120,7 +137,9 @@ func (v *verifier) callHelper(h *helper.Helper) (ir.Index, error) {
 	if h.Callback != nil {
 		return v.callback(a)
 	}
-	v.afterCall(a)
+	if err := v.afterCall(a); err != nil {
+		return 0, err
+	}
 	if isNext(h) {
 		return v.at + 1, v.next(a)
 	}
@@ -128,15 +147,18 @@ func (v *verifier) callHelper(h *helper.Helper) (ir.Index, error) {
 }
 
 // afterCall is what a helper leaves.
-func (v *verifier) afterCall(a *args) {
+func (v *verifier) afterCall(a *args) error {
 	regs := v.cur.regs()
 	for r := isa.R0; r <= isa.R5; r++ {
 		regs[r] = reg{Scalar: zeroOffset}
 	}
-	v.returned(a, &regs[0])
+	if err := v.returned(a, &regs[0]); err != nil {
+		return err
+	}
 	if a.h.ChangesPacket {
 		v.forgetPacket()
 	}
+	return nil
 }
 
 // forgetPacket makes all pointers to the packet void.
@@ -154,13 +176,13 @@ func (v *verifier) forgetPacket() {
 }
 
 // returned is what R0 is after a call.
-func (v *verifier) returned(a *args, r0 *reg) {
+func (v *verifier) returned(a *args, r0 *reg) error {
 	res := a.h.Result
 	switch res.Kind() {
 	case helper.Scalar, helper.Void:
 		r0.setUnknown()
 		if res.Kind() == helper.Void && a.h.TailCall {
-			return
+			return nil
 		}
 		if res.Has(helper.Errno) {
 			r0.SMin, r0.SMin32 = -4095, -4095
@@ -172,7 +194,7 @@ func (v *verifier) returned(a *args, r0 *reg) {
 		if res.Kind() == helper.Void {
 			*r0 = reg{Scalar: zeroOffset}
 		}
-		return
+		return nil
 	case helper.ResultMapValue:
 		*r0 = pointerTo(MapValue)
 		r0.obj = a.mapIndex
@@ -196,11 +218,14 @@ func (v *verifier) returned(a *args, r0 *reg) {
 		*r0 = pointerTo(TCPSock)
 	case helper.ResultCommon:
 		*r0 = pointerTo(SockCommon)
-	default:
-		*r0 = pointerTo(Object)
 	}
 	if res.Has(helper.ReadOnly) {
 		r0.flags |= readOnly
+	}
+	if res.Kind() == helper.ResultObject || res.Kind() == helper.ResultVariable {
+		if err := v.objectResult(a, r0); err != nil || r0.kind == Scalar {
+			return err
+		}
 	}
 	null := res.Has(helper.MayBeNull)
 	if null && res.Kind() == helper.ResultMapValue && len(a.h.Args) == 2 && v.isElement(a) {
@@ -223,6 +248,7 @@ func (v *verifier) returned(a *args, r0 *reg) {
 	} else if a.ref != 0 && a.socket {
 		r0.ref = a.ref
 	}
+	return nil
 }
 
 func isSockMap(t spec.MapType) bool { return t == spec.Sockmap || t == spec.Sockhash }

@@ -30,8 +30,7 @@ func (v *verifier) callback(a *args) (ir.Index, error) {
 	if cb.Later {
 		v.later[f.fn] = true
 		v.pushLater(f, a.fn)
-		v.afterCall(a)
-		return v.at + 1, nil
+		return v.at + 1, v.afterCall(a)
 	}
 	caller := v.cur.top()
 	if counted(a.h) {
@@ -40,8 +39,7 @@ func (v *verifier) callback(a *args) (ir.Index, error) {
 		if uint64(caller.depth) >= caller.regs[isa.R1].UMax {
 			caller.depth = 0
 			v.pool.dropFrame(f)
-			v.afterCall(a)
-			return v.at + 1, nil
+			return v.at + 1, v.afterCall(a)
 		}
 	}
 	if len(v.cur.frames) == maxFrames {
@@ -59,8 +57,7 @@ func (v *verifier) callback(a *args) (ir.Index, error) {
 	s.written[n] = 0
 	s.unrolled++
 	caller.depth = 0
-	v.afterCall(a)
-	return v.at + 1, nil
+	return v.at + 1, v.afterCall(a)
 }
 
 // counted reports whether the helper's first argument is how often it calls the function.

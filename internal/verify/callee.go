@@ -3,9 +3,13 @@
 package verify
 
 import (
+	"github.com/cilium/ebpf/btf"
+
 	"github.com/skepbpf/skep/internal/ir"
 	"github.com/skepbpf/skep/internal/value"
 	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/progtype"
+	"github.com/skepbpf/skep/spec"
 )
 
 func index(n int32) ir.Index { return ir.Index(n) }
@@ -88,6 +92,12 @@ func (v *verifier) end() error {
 	if f := v.cur.top(); f.async {
 		return v.resultIn(f.callback.Min, f.callback.Max, "the callback")
 	}
+	if v.opts.Type.BTF && v.target.void && v.attach() != spec.AttachLSMCGroup && v.opts.Type.Type != spec.Tracing {
+		return nil // the hook or method has no result
+	}
+	if v.returnsObject() {
+		return v.noOffset(0, &v.cur.regs()[0], false)
+	}
 	if err := v.reads(0); err != nil {
 		return err
 	}
@@ -98,13 +108,38 @@ func (v *verifier) end() error {
 	if v.opts.Strict && r0.pointer() {
 		return v.failReg(PointerLeak, 0, "R0 is an address (%s), and returning it lets it become visible", r0.name())
 	}
-	if r, ok := v.opts.Type.Range(v.attach()); ok {
+	if r, ok := v.resultRange(); ok {
 		if r0.pointer() {
 			return v.failReg(BadReturn, 0, "the program must return a number from %d to %d, and R0 is an address (%s)", r.Min, r.Max, r0.name())
 		}
 		return v.resultIn(r.Min, r.Max, "the program")
 	}
 	return nil
+}
+
+// resultRange returns what the program may return; ok is false if that is anything.
+func (v *verifier) resultRange() (r progtype.Return, ok bool) {
+	switch v.opts.Type.Type {
+	case spec.LSM:
+		if v.target.result == nil {
+			return r, false
+		}
+		return *v.target.result, true
+	case spec.StructOps:
+		_, object := btf.UnderlyingType(v.target.proto.Return).(*btf.Pointer)
+		return progtype.Return{}, object // nothing but null, or a reference
+	}
+	return v.opts.Type.Range(v.attach())
+}
+
+// returnsObject reports whether the program is a method that returns a structure, and R0 is a reference to one.
+func (v *verifier) returnsObject() bool {
+	if v.opts.Type.Type != spec.StructOps {
+		return false
+	}
+	r0 := &v.cur.regs()[0]
+	ptr, ok := btf.UnderlyingType(v.target.proto.Return).(*btf.Pointer)
+	return ok && r0.kind == Object && r0.ref != 0 && v.structOf(r0) == btf.UnderlyingType(ptr.Target)
 }
 
 // resultIn checks that R0 is in a range.
@@ -114,6 +149,12 @@ func (v *verifier) resultIn(lo, hi int32, who string) error {
 		return v.failReg(BadReturn, 0, "%s must return a number from %d to %d, and R0 is %s", who, lo, hi, r0.describe())
 	}
 	v.precise(0)
+	if v.opts.Type.Type == spec.LSM && v.attach() == spec.AttachLSMMac && v.cur.depth() == 0 {
+		if r0.SMin32 < lo || r0.SMax32 > hi {
+			return v.failReg(BadReturn, 0, "%s must return a number from %d to %d, and R0 can be from %d to %d", who, lo, hi, r0.SMin32, r0.SMax32)
+		}
+		return nil
+	}
 	if r0.SMin < int64(lo) || r0.SMax > int64(hi) {
 		return v.failReg(BadReturn, 0, "%s must return a number from %d to %d, and R0 can be from %d to %d", who, lo, hi, r0.SMin, r0.SMax)
 	}

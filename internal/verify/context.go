@@ -35,6 +35,9 @@ func (v *verifier) accessContext(r uint8, ptr *reg, off int64, size int, write b
 	if err := v.noOffset(r, ptr, false); err != nil {
 		return err
 	}
+	if v.opts.Type.BTF {
+		return v.accessArguments(r, off, size, write, signed, out)
+	}
 	l := v.opts.Type.Layout()
 	if l == nil {
 		return v.unsupported("the context of %s programs is not known to the verifier", v.opts.Type.Type)
@@ -90,6 +93,12 @@ func (v *verifier) fieldValue(r uint8, f *progtype.Field, size int, signed bool,
 		out.flags, out.id = orNull, v.newID()
 	case progtype.FlowKeys:
 		*out = pointerTo(FlowKeys)
+	case progtype.Object:
+		t := v.kernelStruct(f.Object)
+		if t == nil {
+			return v.unsupported("field %s of the context is described by the kernel's types, which are not at hand", f.Name)
+		}
+		return v.pointerOut(r, reg{Scalar: zeroOffset, kind: Object, flags: trusted, obj: v.types.id(t)}, signed, out)
 	default:
 		return v.unsupported("field %s of the context is a %s, which the verifier does not know", f.Name, f.Value)
 	}
@@ -128,11 +137,6 @@ func (v *verifier) accessSocket(r uint8, ptr *reg, off int64, size int, write bo
 var xdpSock = &progtype.Layout{Name: "bpf_xdp_sock", Size: 4, Fields: []progtype.Field{{Name: "queue_id", Size: 4, Read: progtype.Access{Sizes: 4}}}}
 
 var socketLayouts = map[Kind]*progtype.Layout{Socket: progtype.Sock, SockCommon: progtype.CommonSock, TCPSock: progtype.TCPSock, XDPSock: xdpSock}
-
-// accessObject checks an access to a kernel's structure.
-func (v *verifier) accessObject(r uint8, ptr *reg, off int64, size int, write, atomic bool, out *reg) error {
-	return v.unsupported("access to a structure of the kernel through R%d", r)
-}
 
 // packetLoad walks through ld_abs or ld_ind, a helper in disguise that may end the program.
 func (v *verifier) packetLoad(in *ir.Ins, row *isa.Row) error {

@@ -5,6 +5,8 @@ package verify
 import (
 	"sync"
 
+	"github.com/cilium/ebpf/btf"
+
 	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/internal/ir"
 	"github.com/skepbpf/skep/internal/value"
@@ -47,6 +49,12 @@ type verifier struct {
 	processed, jumps       int
 	prevProcessed, prevJmp int // at the last checkpoint
 	kept, peak, deepest    int
+
+	kernelTypes []*btf.Spec
+
+	types   types
+	structs map[string]*btf.Struct
+	target  target
 
 	facts *Facts
 	log   *logger

@@ -52,7 +52,8 @@ const (
 	BadDynptr                  // a dynptr or iterator that is not used as it must be
 	BadAtomic                  // an atomic instruction on memory that does not allow it
 	MixedPointers              // an instruction that different paths reach with pointers that need different treatment
-	BadAttach                  // an attach type that programs of the type are not made for
+	BadAttach                  // nothing that programs of the type can be attached to
+	BadObject                  // access to a structure of the kernel that its type does not allow
 	numCodes
 )
 
@@ -60,7 +61,7 @@ var codeNames = [numCodes]string{"unreachable", "loop", "infinite-loop", "too-co
 	"unread-register", "pointer-arithmetic", "pointer-comparison", "pointer-leak", "division-by-zero", "bad-shift", "not-a-pointer",
 	"maybe-null", "bad-stack", "uninitialized-stack", "corrupt-stack", "bad-context", "bad-packet", "bad-map-value", "bad-memory",
 	"read-only", "write-only", "misaligned", "bad-helper", "bad-argument", "bad-map", "bad-return", "bad-callback", "unreleased",
-	"not-a-reference", "lock-held", "lock-misuse", "bad-packet-load", "bad-dynptr", "bad-atomic", "mixed-pointers", "bad-attach-type"}
+	"not-a-reference", "lock-held", "lock-misuse", "bad-packet-load", "bad-dynptr", "bad-atomic", "mixed-pointers", "bad-attach-type", "bad-object"}
 
 // String returns the class's name.
 func (c Code) String() string {

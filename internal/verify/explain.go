@@ -310,5 +310,6 @@ var hints = map[Code]string{
 	BadDynptr:      "make the dynptr or iterator first, use it only through helpers, and release it",
 	BadAtomic:      "use atomic operations on map values and the stack",
 	MixedPointers:  "give each kind of pointer an access of its own",
-	BadAttach:      "give an attach type of this type of program",
+	BadAttach:      "give an attach type of this type of program, and a target that the kernel has",
+	BadObject:      "read whole fields at the offsets that the kernel's types say, directly or by bpf_core_read, which moves them for each kernel",
 }

@@ -23,6 +23,9 @@ type Fact struct {
 type Facts struct {
 	ir.Facts
 	Access []Fact
+
+	// Foreign tells that the program gets addresses of what is not its own: of the kernel's structures and variables.
+	Foreign bool
 }
 
 func newFacts(p *ir.Program) *Facts {
@@ -35,10 +38,14 @@ func (f *Facts) note(v *verifier, ptr *reg, off int64) {
 	a := &f.Access[v.at]
 	off += int64(ptr.off)
 	lo, hi := off+ptr.SMin, off+ptr.SMax
+	kind := ptr.kind
+	if kind == Mem && ptr.flags&(untrusted|foreign) != 0 {
+		kind = Object // not the program's own
+	}
 	switch {
 	case a.Kind == NotInit:
-		*a = Fact{Kind: ptr.kind, Lo: lo, Hi: hi}
-	case a.Kind != ptr.kind:
+		*a = Fact{Kind: kind, Lo: lo, Hi: hi}
+	case a.Kind != kind:
 		a.Mixed = true
 	default:
 		a.Lo, a.Hi = min(a.Lo, lo), max(a.Hi, hi)

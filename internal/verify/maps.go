@@ -39,7 +39,10 @@ func (v *verifier) known() error {
 			return err
 		}
 	}
-	if !v.plain() && (v.opts.Type.Layout() == nil || v.opts.Type.BTF) {
+	if err := v.findTarget(); err != nil {
+		return err
+	}
+	if !v.plain() && v.opts.Type.Layout() == nil {
 		return &Unsupported{Slot: -1, Text: v.sprintf("programs of type %s are not known to the verifier", v.opts.Type.Type)}
 	}
 	if err := v.knownInstructions(); err != nil {
@@ -77,6 +80,9 @@ func (v *verifier) knownInstructions() error {
 		case isa.Call, isa.CallKfunc:
 			if v.helper(at) == nil {
 				return unknown("helper %d is not known to the verifier", int32(in.Imm))
+			}
+			if row.Op == isa.CallKfunc && !gplCompatible(v.p.Source.License) && !v.plain() {
+				return v.failAt(at, BadHelper, "kernel functions may be called only by programs whose license is compatible with the GPL, and this one's is %q", v.p.Source.License)
 			}
 		case isa.LdMapFD, isa.LdMapValue, isa.LdMapIdx, isa.LdMapIdxValue:
 			if v.mapAt[i] < 0 {

@@ -5,6 +5,8 @@ package verify
 import (
 	"io"
 
+	"github.com/cilium/ebpf/btf"
+
 	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/internal/ir"
 	"github.com/skepbpf/skep/isa"
@@ -18,6 +20,10 @@ type Options struct {
 	Profile isa.Profile // the 2014 profile refuses loops and unreachable code
 	Maps    []spec.Map  // the maps that the program can refer to
 	Helper  func(id int32) *helper.Helper
+
+	// Kernel returns the types of the kernel and then of its modules. If it is nil or returns none, they are not at hand,
+	// and there is no verdict on what needs them.
+	Kernel func() []*btf.Spec
 
 	// Strict refuses programs that let addresses become visible, as the kernel does for users that may load
 	// programs but not look at the kernel's memory (CAP_BPF without CAP_PERFMON).

@@ -50,6 +50,11 @@ const (
 	percpu                      // of each processor
 	writeOnly                   // the memory can only be written
 	narrow                      // with addConst: off was added in 32 bits, to a number of 32 bits
+	rcu                         // an Object that is there as long as RCU protects it
+	alloc                       // an Object of the program's own
+	nonOwning                   // an Object of the program's own that a list or tree holds
+	user                        // an Object in a user's memory
+	foreign                     // a Mem that is the kernel's
 )
 
 // scalarFlags are the flags of numbers alone.
@@ -112,7 +117,7 @@ func (r *reg) nonNull() bool {
 	case Socket, TCPSock, MapValue, MapKey, SockCommon, Map:
 		return true
 	case Object:
-		return r.has(trusted) || r.ref != 0
+		return r.isTrusted()
 	case Mem:
 		return !r.has(untrusted)
 	}
@@ -131,6 +136,8 @@ func (r *reg) name() string {
 		s = "untrusted_" + s
 	case r.has(trusted):
 		s = "trusted_" + s
+	case r.has(rcu):
+		s = "rcu_" + s
 	case r.has(percpu):
 		s = "percpu_" + s
 	}
