@@ -124,9 +124,14 @@ func (out *Verification) verify(p *spec.Program, maps []spec.Map, opts *VerifyOp
 	if err != nil {
 		return err
 	}
-	frozen := slices.Clone(maps)
-	for i := range frozen {
-		frozen[i].Frozen = constant(&frozen[i])
+	frozen := maps
+	for i := range maps {
+		if is := constant(&maps[i]); is != maps[i].Frozen {
+			if &frozen[0] == &maps[0] {
+				frozen = slices.Clone(maps)
+			}
+			frozen[i].Frozen = is
+		}
 	}
 	r, err := verify.Verify(prog, &verify.Options{
 		Type: progtype.Find(p.Type), Profile: opts.Profile, Maps: frozen, Strict: opts.Strict, Limit: opts.Limit, Log: opts.Log, Graph: opts.Graph,

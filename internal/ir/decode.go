@@ -60,6 +60,7 @@ func (d *decoder) fail(code Code, slot Slot, format string, args ...any) error {
 // instructions looks up every instruction and fills Ins and Slots.
 func (d *decoder) instructions() error {
 	d.index = make([]Index, len(d.code))
+	d.p.Ins, d.p.Slots = make([]Ins, 0, len(d.code)), make([]Slot, 0, len(d.code))
 	for slot := 0; slot < len(d.code); {
 		row, err := d.p.Set.Lookup(d.code, slot)
 		if err != nil {
@@ -186,7 +187,14 @@ func blocks(p *Program) []Block {
 			leader[i+1] = true
 		}
 	}
-	var out []Block
+	n := 1
+	for _, l := range leader[1:] {
+		if l {
+			n++
+		}
+	}
+	out := make([]Block, 0, n)
+	succ := make([]int, 0, 2*n)
 	at := make([]int, len(p.Ins))
 	for i := 0; i < len(p.Ins); {
 		b := Block{First: Index(i), Func: p.FuncAt(Index(i))}
@@ -201,14 +209,15 @@ func blocks(p *Program) []Block {
 		out = append(out, b)
 	}
 	for n := range out {
-		last := out[n].End - 1
+		last, from := out[n].End-1, len(succ)
 		row := p.Row(last)
 		if row.Kind != isa.KindExit && row.Kind != isa.KindGoto {
-			out[n].Succ = append(out[n].Succ, n+1)
+			succ = append(succ, n+1)
 		}
 		if jumps(row) {
-			out[n].Succ = append(out[n].Succ, at[p.Ins[last].Off])
+			succ = append(succ, at[p.Ins[last].Off])
 		}
+		out[n].Succ = succ[from:len(succ):len(succ)]
 	}
 	return out
 }

@@ -69,11 +69,11 @@ type branch struct {
 
 func newVerifier(p *ir.Program, opts *Options) *verifier {
 	v := &verifier{p: p, opts: opts, limit: opts.Limit, loops: opts.Profile != isa.Profile2014, depths: make([]int, len(p.Funcs)),
-		later: make([]bool, len(p.Funcs)), facts: newFacts(p)}
+		later: make([]bool, len(p.Funcs)), facts: newFacts(p), pool: pools.Get().(*pool)}
 	if v.limit == 0 {
 		v.limit = defaultLimit
 	}
-	v.rows = make([]*isa.Row, len(p.Ins))
+	v.rows = fresh(&v.pool.rows, len(p.Ins))
 	for i := range p.Ins {
 		v.rows[i] = p.Row(ir.Index(i))
 	}
@@ -92,6 +92,7 @@ func (v *verifier) result() *Result {
 
 // run does both steps, and explains what they find.
 func (v *verifier) run() error {
+	defer v.recycle()
 	err := v.both()
 	if v.graph != nil && v.marks != nil {
 		if failed := v.graph.write(v.opts.Graph, v, err); failed != nil {
@@ -101,7 +102,6 @@ func (v *verifier) run() error {
 	if v.cur == nil || err == nil {
 		return addHint(err)
 	}
-	defer v.recycle()
 	return v.explain(err)
 }
 
@@ -114,14 +114,13 @@ func (v *verifier) both() error {
 		return err
 	}
 	v.findLive()
-	v.states = make([][]*state, len(v.p.Ins))
-	v.pool = pools.Get().(*pool)
+	v.states = v.pool.lists(len(v.p.Ins))
 	err := v.walk(v.start())
 	v.log.end(v)
 	if err != nil {
 		return err
 	}
-	v.recycle()
+	v.dropStates()
 	if err := v.stackDepths(); err != nil {
 		return err
 	}
@@ -135,12 +134,14 @@ var pools = sync.Pool{New: func() any { return &pool{} }}
 // maxPooled is how many frames are kept.
 const maxPooled = 1024
 
-// recycle gives all states back.
-func (v *verifier) recycle() {
-	for _, list := range v.states {
+// dropStates gives all states back.
+func (v *verifier) dropStates() {
+	for i, list := range v.states {
 		for _, s := range list {
 			v.pool.drop(s)
 		}
+		clear(list)
+		v.states[i] = list[:0]
 	}
 	for _, b := range v.branches {
 		v.pool.drop(b.s)
@@ -149,6 +150,12 @@ func (v *verifier) recycle() {
 		v.pool.drop(v.cur)
 	}
 	v.states, v.branches, v.cur = nil, nil, nil
+}
+
+// recycle gives back all memory.
+func (v *verifier) recycle() {
+	v.dropStates()
+	v.pool.forget()
 	v.pool.frames = v.pool.frames[:min(len(v.pool.frames), maxPooled)]
 	v.pool.states = v.pool.states[:min(len(v.pool.states), maxPooled)]
 	pools.Put(v.pool)
@@ -157,7 +164,8 @@ func (v *verifier) recycle() {
 
 // start is the state at the first instruction.
 func (v *verifier) start() *state {
-	f := &frame{callsite: -1}
+	f := v.pool.frame()
+	*f = frame{callsite: -1, stack: f.stack[:0]}
 	for r := range f.regs {
 		f.regs[r] = reg{Scalar: value.Unknown}
 	}
@@ -167,7 +175,9 @@ func (v *verifier) start() *state {
 		f.regs[isa.R2] = unknownScalar()
 	}
 	f.regs[isa.R10] = pointerTo(Stack)
-	return &state{frames: []*frame{f}, branches: 1}
+	s := v.pool.state()
+	s.frames, s.branches = append(s.frames, f), 1
+	return s
 }
 
 // plain reports whether the program is a plain function over memory.

@@ -77,8 +77,8 @@ func (f *Facts) finish(v *verifier) {
 // included; 0 if there are loops, or functions that helpers call.
 func (v *verifier) longest() uint64 {
 	n := len(v.p.Ins)
-	length := make([]uint64, n) // from an instruction to the end of its function
-	done := make([]uint8, n)    // 1: under way, 2: known
+	length := fresh(&v.pool.length, n) // from an instruction to the end of its function
+	done := fresh(&v.pool.done, n)     // 1: under way, 2: known
 	type visit struct{ at ir.Index }
 	var succ [3]ir.Index
 	for _, f := range slices.Backward(v.p.Funcs) {

@@ -12,8 +12,8 @@ const argRegs = ir.Regs(0x3e)
 // findLive finds out for each instruction which registers some path from it reads before it writes them.
 func (v *verifier) findLive() {
 	n := len(v.p.Ins)
-	v.live = make([]ir.Regs, n)
-	uses, defs := make([]ir.Regs, n), make([]ir.Regs, n)
+	v.live = fresh(&v.pool.live, n)
+	uses, defs := fresh(&v.pool.uses, n), fresh(&v.pool.defs, n)
 	for i := range n {
 		uses[i], defs[i] = v.usesAndDefs(ir.Index(i))
 	}

@@ -20,8 +20,8 @@ const (
 
 // known checks, ahead of any judgement, that the verifier knows what the program uses, and finds its maps.
 func (v *verifier) known() error {
-	v.mapAt = make([]int32, len(v.p.Ins))
-	v.mapRef = make([]spec.MapRef, len(v.p.Ins))
+	v.mapAt = fresh(&v.pool.mapAt, len(v.p.Ins))
+	v.mapRef = fresh(&v.pool.mapRef, len(v.p.Ins))
 	for i := range v.mapAt {
 		v.mapAt[i] = -1
 	}

@@ -3,20 +3,19 @@
 package verify
 
 import (
+	"slices"
+
 	"github.com/skepbpf/skep/internal/value"
 )
 
 // grow makes room for slots up to the one that holds the byte at off, which is negative.
 func (f *frame) grow(off int) {
-	n := (-off + 7) / 8
-	for len(f.stack) < n {
-		if cap(f.stack) > len(f.stack) {
-			f.stack = f.stack[:len(f.stack)+1]
-			f.stack[len(f.stack)-1] = slot{}
-			continue
-		}
-		f.stack = append(f.stack, slot{})
+	old, n := len(f.stack), (-off+7)/8
+	if n <= old {
+		return
 	}
+	f.stack = slices.Grow(f.stack, n-old)[:n]
+	clear(f.stack[old:])
 }
 
 // position returns slot and byte of the stack offset off.

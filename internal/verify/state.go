@@ -8,6 +8,7 @@ import (
 	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/internal/ir"
 	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/spec"
 )
 
 // byteKind is what a byte of the stack holds.
@@ -96,10 +97,50 @@ func (s *state) regs() *[isa.NumRegisters]reg { return &s.top().regs }
 
 func (s *state) depth() int { return len(s.frames) - 1 }
 
-// pool keeps frames and states for use again.
+// pool keeps memory for use again.
 type pool struct {
 	frames []*frame
 	states []*state
+	kept   [][]*state // of each instruction
+
+	// Of each instruction, one element: see verifier, findLive, structure and longest.
+	rows       []*isa.Row
+	marks      []marks
+	live       []ir.Regs
+	uses, defs []ir.Regs
+	mapAt      []int32
+	mapRef     []spec.MapRef
+	onPath     []bool
+	length     []uint64
+	done       []uint8
+}
+
+// fresh returns n elements of a buffer, zeroed.
+func fresh[T any](buf *[]T, n int) []T {
+	if cap(*buf) < n {
+		*buf = make([]T, n)
+		return *buf
+	}
+	*buf = (*buf)[:n]
+	clear(*buf)
+	return *buf
+}
+
+// lists returns n empty lists of states.
+func (p *pool) lists(n int) [][]*state {
+	for len(p.kept) < n {
+		p.kept = append(p.kept, nil)
+	}
+	return p.kept[:n]
+}
+
+// forget lets go of what belongs to the program.
+func (p *pool) forget() {
+	clear(p.rows)
+	clear(p.mapRef)
+	if len(p.kept) > maxPooled {
+		p.kept = p.kept[:maxPooled:maxPooled]
+	}
 }
 
 func (p *pool) frame() *frame {
@@ -124,16 +165,21 @@ func (p *pool) dropFrame(f *frame) {
 	p.frames = append(p.frames, f)
 }
 
+// state returns an empty state.
+func (p *pool) state() *state {
+	n := len(p.states)
+	if n == 0 {
+		return &state{}
+	}
+	out := p.states[n-1]
+	p.states = p.states[:n-1]
+	*out = state{frames: out.frames[:0], refs: out.refs[:0], history: out.history[:0]}
+	return out
+}
+
 // copy returns a copy of what s holds, without its history.
 func (p *pool) copy(s *state) *state {
-	var out *state
-	if n := len(p.states); n > 0 {
-		out = p.states[n-1]
-		p.states = p.states[:n-1]
-		*out = state{frames: out.frames[:0], refs: out.refs[:0], history: out.history[:0]}
-	} else {
-		out = &state{}
-	}
+	out := p.state()
 	for _, f := range s.frames {
 		out.frames = append(out.frames, p.copyFrame(f))
 	}

@@ -25,12 +25,12 @@ const (
 
 // structure does step one.
 func (v *verifier) structure() error {
-	v.marks = make([]marks, len(v.p.Ins))
+	v.marks = fresh(&v.pool.marks, len(v.p.Ins))
 	type visit struct {
 		at   ir.Index
 		next int
 	}
-	onPath := make([]bool, len(v.p.Ins))
+	onPath := fresh(&v.pool.onPath, len(v.p.Ins))
 	var succ [3]ir.Index
 	for _, entry := range v.entries() {
 		if v.marks[entry]&markReachable != 0 {
