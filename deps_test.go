@@ -32,6 +32,7 @@ classic:              spec isa helper golang.org/x/net/bpf
 pcap:                 classic spec golang.org/x/net/bpf
 internal/ir:          spec isa
 internal/verify:      asm internal/value internal/ir progtype helper spec isa github.com/cilium/ebpf/btf
+internal/witness:     internal/ir progtype helper spec isa
 internal/mem:
 internal/jit/amd64:   isa
 internal/jit:         internal/jit/amd64 internal/ir helper isa
@@ -40,7 +41,7 @@ internal/diagram:
 seccomp/internal/gensyscalls:
 internal/jit/cabi:
 internal/interp:      bpfmap internal/jit internal/jit/amd64 internal/execmem internal/ir internal/mem helper spec isa
-.:                    bpfmap elf internal/verify internal/ir internal/mem internal/interp helper progtype spec isa github.com/cilium/ebpf
+.:                    bpfmap elf internal/verify internal/witness internal/ir internal/mem internal/interp helper progtype spec isa github.com/cilium/ebpf
 internal/automaton:
 emit:                 . bpfmap spec isa
 event:                . emit internal/automaton bpfmap spec isa github.com/cilium/ebpf/btf

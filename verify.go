@@ -55,6 +55,8 @@ type VerifyOptions struct {
 	KernelTypes []*btf.Spec
 
 	Graph io.Writer // receives the control-flow graph in the DOT language, with what is known at the start of each block
+
+	rejected func(path []ir.Index, e *verify.Error) bool // as verify.Options.Rejected
 }
 
 // Verification is what verifying a program has cost.
@@ -77,9 +79,14 @@ func Verify(p *spec.Program, maps []spec.Map, opts *VerifyOptions) (*Verificatio
 	if opts == nil {
 		opts = &VerifyOptions{}
 	}
+	return verifyWith(p, maps, opts, nil)
+}
+
+// verifyWith is Verify that keeps the decoded program.
+func verifyWith(p *spec.Program, maps []spec.Map, opts *VerifyOptions, keep **ir.Program) (*Verification, error) {
 	start := time.Now()
 	out := &Verification{}
-	err := out.verify(p, maps, opts)
+	err := out.verify(p, maps, opts, keep)
 	out.Time = time.Since(start)
 	var unknown *verify.Unsupported
 	if errors.As(err, &unknown) {
@@ -102,7 +109,7 @@ func kernelTypes(given []*btf.Spec) []*btf.Spec {
 	return nil
 }
 
-func (out *Verification) verify(p *spec.Program, maps []spec.Map, opts *VerifyOptions) error {
+func (out *Verification) verify(p *spec.Program, maps []spec.Map, opts *VerifyOptions, keep **ir.Program) error {
 	helpers, err := helpersOf(opts.Helpers)
 	if err != nil {
 		return err
@@ -124,6 +131,9 @@ func (out *Verification) verify(p *spec.Program, maps []spec.Map, opts *VerifyOp
 	if err != nil {
 		return err
 	}
+	if keep != nil {
+		*keep = prog
+	}
 	frozen := maps
 	for i := range maps {
 		if is := constant(&maps[i]); is != maps[i].Frozen {
@@ -135,7 +145,7 @@ func (out *Verification) verify(p *spec.Program, maps []spec.Map, opts *VerifyOp
 	}
 	r, err := verify.Verify(prog, &verify.Options{
 		Type: progtype.Find(p.Type), Profile: opts.Profile, Maps: frozen, Strict: opts.Strict, Limit: opts.Limit, Log: opts.Log, Graph: opts.Graph,
-		Helper: helpers.provable, Kernel: func() []*btf.Spec { return kernelTypes(opts.KernelTypes) },
+		Helper: helpers.provable, Kernel: func() []*btf.Spec { return kernelTypes(opts.KernelTypes) }, Rejected: opts.rejected,
 	})
 	out.MaxInsns = r.Facts.MaxInsns
 	out.Processed, out.States, out.PeakStates, out.StackDepth = r.Processed, r.States, r.PeakStates, r.StackDepth

@@ -56,6 +56,7 @@ type verifier struct {
 	structs map[string]*btf.Struct
 	target  target
 
+	wrong *Error // of the first path that has gone wrong
 	facts *Facts
 	log   *logger
 	graph *graph
@@ -214,7 +215,10 @@ func (v *verifier) walk(s *state) error {
 		if m&markPrune != 0 {
 			var err error
 			if ended, err = v.visit(); err != nil {
-				return err
+				if !v.goesOn(err) {
+					return v.first(err)
+				}
+				ended = true
 			}
 		}
 		if !ended {
@@ -226,17 +230,47 @@ func (v *verifier) walk(s *state) error {
 			v.graph.note(v)
 			prev := v.at
 			next, err := v.step()
-			if err != nil {
-				return err
+			switch {
+			case err == nil:
+				v.log.after(v, prev)
+				ended = next < 0
+				v.prev, v.at = prev, next
+			case v.goesOn(err):
+				ended = true
+			default:
+				return v.first(err)
 			}
-			v.log.after(v, prev)
-			ended = next < 0
-			v.prev, v.at = prev, next
 		}
 		if ended && !v.pop() {
-			return nil
+			return v.first(nil)
 		}
 	}
+}
+
+// goesOn reports whether the walk goes on with other paths, though the current one has gone wrong.
+func (v *verifier) goesOn(err error) bool {
+	e, ok := err.(*Error)
+	if !ok || v.opts.Rejected == nil || e.Code == TooComplex && v.wrong != nil {
+		return false
+	}
+	if v.wrong == nil {
+		v.wrong = e
+	}
+	if !v.opts.Rejected(v.path(), e) {
+		return false
+	}
+	for s := v.cur.parent; s != nil && !s.wrong; s = s.parent {
+		s.wrong = true
+	}
+	return true
+}
+
+// first returns the error of the first path that has gone wrong, if one has.
+func (v *verifier) first(err error) error {
+	if v.wrong != nil {
+		return v.wrong
+	}
+	return err
 }
 
 // push keeps a copy of the current state to go on with at another instruction, and returns the copy.

@@ -2,7 +2,9 @@ package verify
 
 import (
 	"math/rand/v2"
+	"testing"
 
+	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/spec"
 )
 
@@ -14,3 +16,19 @@ func Generate(rng *rand.Rand, t spec.ProgramType, size int) (*spec.Program, []sp
 func Mutate(rng *rand.Rand, p *spec.Program) { mutate(rng, p) }
 
 var GenTypes = genTypes
+
+// Case is a case of a file, for the tests that run programs.
+type Case struct {
+	Name, Code string
+	Program    *spec.Program
+	Strict     bool
+	Profile    isa.Profile
+}
+
+// Cases reads the cases of a file, and the maps that they can refer to.
+func Cases(t *testing.T, file string) (out []Case, maps []spec.Map) {
+	for _, c := range readCases(t, file) {
+		out = append(out, Case{c.name, c.code, c.program(t), c.strict, c.profile})
+	}
+	return out, caseMaps
+}

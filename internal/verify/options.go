@@ -36,6 +36,11 @@ type Options struct {
 	// the form of the kernel's log at level 2.
 	Log io.Writer
 
+	// Rejected, if not nil, is called for each path on which the program goes wrong, with the instructions of the path
+	// from the first of the program on. If it returns true, the walk goes on for more such paths. The error of the first
+	// counts.
+	Rejected func(path []ir.Index, e *Error) bool
+
 	// Graph, if not nil, gets the control-flow graph in the DOT language, with what is known at the start of each block.
 	Graph io.Writer
 }

@@ -49,7 +49,7 @@ func (v *verifier) visit() (bool, error) {
 			if s.inLoop {
 				how = within
 			}
-			hit = v.statesEqual(s, v.cur, how)
+			hit = !s.wrong && v.statesEqual(s, v.cur, how)
 		}
 		if hit {
 			v.states[v.at] = list

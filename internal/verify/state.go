@@ -89,6 +89,7 @@ type state struct {
 	hits    int32
 	misses  int32
 	dropped bool
+	wrong   bool // a path from here has gone wrong
 }
 
 func (s *state) top() *frame { return s.frames[len(s.frames)-1] }
