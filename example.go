@@ -25,8 +25,8 @@ type Example struct {
 	Results []ExampleResult  `json:"results,omitempty"` // what helpers return
 	Limit   uint64           `json:"limit,omitempty"`   // of instructions; 0: DefaultLimit. Loops that do not end reach it
 
-	// ZeroUninitialized is the option of the same name: the program reads stack bytes that nothing has written where
-	// it is allowed to.
+	// ZeroUninitialized has stack bytes that nothing has written read as zero: the program reads some where it is
+	// allowed to.
 	ZeroUninitialized bool `json:"zero_uninitialized,omitempty"`
 
 	Insn  int    `json:"insn"`  // slot of the instruction at fault
@@ -208,7 +208,7 @@ func (r *exampleRun) run(x *Example) (Result, error) {
 		r.forced[ExampleResult{Helper: f.Helper, Call: f.Call}] = f.Value
 	}
 	opts := r.opts
-	opts.ZeroUninitialized = x.ZeroUninitialized
+	opts.ZeroUninitialized, opts.watched = x.ZeroUninitialized, true
 	c, err := NewCollectionWithOptions(&spec.Collection{Programs: []spec.Program{r.prog}, Maps: r.maps},
 		&CollectionOptions{Programs: opts, DefaultEntries: 1024})
 	if err != nil {

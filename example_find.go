@@ -79,10 +79,10 @@ var formal = map[verify.Code]string{
 var beside = map[verify.Code]string{verify.BadMapValue: ", or what is accessed is another value of the map, which is no fault of the run",
 	verify.BadMemory: ", or what is accessed is memory beside, which is no fault of the run", verify.Misaligned: ", and this processor does not mind"}
 
-// maxPaths is how many paths that go wrong are looked at, keptPath how long one may be.
+// maxPaths is how many paths that go wrong are looked at, keptPath how much of one.
 const (
-	maxPaths = 64
-	keptPath = 1 << 17
+	maxPaths = 24
+	keptPath = 1 << 14
 )
 
 func (f *finder) find() (*Example, error) {
@@ -139,7 +139,7 @@ func (f *finder) along() (*Example, error) {
 	}
 	var all []*witness.Search
 	nothing := 0
-	for round := 0; round < 100+20*len(f.paths) && time.Now().Before(f.until.Add(-f.opts.Time / 4)); round++ {
+	for round := 0; round < 100+20*len(f.paths) && time.Now().Before(f.until.Add(-f.opts.Time/4)); round++ {
 		if round == len(all) && round < len(f.paths) {
 			all = append(all, witness.New(&witness.Task{Prog: f.prog, Type: progtype.Find(f.p.Type), Maps: f.maps, Helper: helpers.provable,
 				Path: f.paths[round], Seed: f.opts.Seed + uint64(round)}))
@@ -255,7 +255,7 @@ func (f *finder) try(x *Example) (bool, error) {
 		return false, nil
 	}
 	var fault *Fault
-	if errors.As(err, &fault) && fault.Code == UninitStack && f.err.Code != verify.UninitStack && f.err.Code != verify.UnreadRegister {
+	if errors.As(err, &fault) && fault.Code == UninitStack && f.err.Code != verify.UninitStack {
 		x.ZeroUninitialized = true
 		_, err = f.run.run(x)
 	}

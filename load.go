@@ -165,6 +165,7 @@ func (prog *Program) load(p *spec.Program) error {
 		Helper: helpers.get,
 		// What a proved program may find unwritten it is allowed to read.
 		Loose:        prog.opts.ZeroUninitialized || prog.proof != nil,
+		Watched:      prog.opts.watched,
 		DataWritable: prog.dataWritable(),
 	}
 	if !prog.plain() {

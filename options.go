@@ -75,6 +75,8 @@ type Options struct {
 	// of a function, bytes read as what an earlier call in the same run has left there. Otherwise
 	// reading one ends the run with a Fault. The kernel lets privileged programs read such stack bytes.
 	ZeroUninitialized bool
+
+	watched bool // for registers, ZeroUninitialized does not count
 }
 
 // DefaultLimit is the instruction limit of runs that state none: a program that never ends is stopped

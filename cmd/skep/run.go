@@ -21,6 +21,7 @@ type runFlags struct {
 	raw, unverified            bool
 	presets                    presets
 	json, verbose, perfMap     bool
+	example                    string
 }
 
 func runCommand() *cobra.Command {
@@ -59,6 +60,7 @@ those that it passes or transmits; of other types all.`,
 	fl.BoolVar(&f.raw, "raw", false, "the program is bytecode, eight bytes an instruction")
 	fl.StringVar(&f.dialect, "dialect", "auto", "`name` of how a text is written: auto, assign, ubpf, doc, bpf_asm")
 	fl.BoolVar(&f.perfMap, "perf-map", false, "tell Linux perf the name of the machine code, in its file perf-PID.map")
+	fl.StringVar(&f.example, "example", "", "run on an example that verify --example has found: its `JSON`, or a file of it")
 	f.presets.flags(cmd)
 	fl.BoolVarP(&f.verbose, "verbose", "v", false, "with --pcap: print the verdict of each packet")
 	fl.BoolVar(&f.json, "json", false, "print JSON objects")
@@ -85,6 +87,8 @@ func (f *runFlags) check(file string) error {
 		return usagef("--verbose goes with --pcap")
 	case f.pcap != "" && (f.dataIn != "" || f.dataOut != "" || f.ctxIn != ""):
 		return usagef("--pcap does not go with --data-in, --data-out or --ctx-in")
+	case f.example != "" && (f.pcap != "" || f.dataIn != "" || f.dataOut != "" || f.ctxIn != "" || f.presets.any() || f.repeat != 1):
+		return usagef("--example has all that goes in: it does not go with --data-in, --data-out, --ctx-in, --pcap, --set, --var, --maps or --repeat")
 	case f.repeat == 0:
 		return usagef("--repeat must be at least 1")
 	}
@@ -112,11 +116,14 @@ func (f *runFlags) execute(cmd *cobra.Command, file string) error {
 		return err
 	}
 	otherwise := spec.Unspec
-	if f.pcap != "" {
+	if f.pcap != "" || f.example != "" {
 		otherwise = spec.SocketFilter
 	}
 	if err := s.setType(p, f.progType, otherwise); err != nil {
 		return err
+	}
+	if f.example != "" {
+		return f.onExample(cmd, s, p)
 	}
 	vars, err := f.presets.variables(&s.spec)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +20,8 @@ type verifyFlags struct {
 	kernel                              kernelFlag
 	program, progType, dialect, profile string
 	raw, log, cfg, strict, json         bool
+	example                             bool
+	exampleTime                         time.Duration
 }
 
 func verifyCommand() *cobra.Command {
@@ -30,10 +33,15 @@ func verifyCommand() *cobra.Command {
 the memory it is meant for, that every loop ends, and that all that is taken is given back.
 
 The verdict is accept, reject, or unsupported: that the program uses something the verifier does not know. Programs
-in text or bytecode do not say what type they are and are taken for a socket_filter; --type says otherwise.`,
+in text or bytecode do not say what type they are and are taken for a socket_filter; --type says otherwise.
+
+--example looks for a packet, a context, contents of maps and results of helpers that make a rejected program do what it
+is rejected for, and prints them with the command that runs the program on them. What it prints has gone wrong in
+a run. That it finds none need not mean that there is none.`,
 		Example: `  skep verify program.o
   skep verify --strict --json *.o
-  skep verify filter.bpf --type xdp --log`,
+  skep verify filter.bpf --type xdp --log
+  skep verify program.o --example`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usagef("FILE is missing")
@@ -53,6 +61,8 @@ in text or bytecode do not say what type they are and are taken for a socket_fil
 	fl.StringVar(&f.dialect, "dialect", "auto", "`name` of how a text is written: auto, assign, ubpf, doc, bpf_asm")
 	fl.BoolVar(&f.json, "json", false, "print a JSON object for each program")
 	choices(cmd, "dialect", dialectNames...)
+	fl.BoolVar(&f.example, "example", false, "search for an input with which a rejected program really goes wrong, and print it")
+	fl.DurationVar(&f.exampleTime, "example-time", time.Second, "search this `long` for each")
 	f.kernel.add(cmd)
 	return cmd
 }
@@ -73,7 +83,8 @@ type judgement struct {
 	States    int      `json:"states"`
 	TimeUs    float64  `json:"time_us"`
 
-	line *spec.Line
+	Example   *skep.Example `json:"example,omitempty"`
+	NoExample string        `json:"no_example,omitempty"`
 }
 
 // The verdicts.
@@ -156,7 +167,7 @@ func (f *verifyFlags) judge(out io.Writer, s *source, p *spec.Program, profile i
 	case errors.As(err, &refused):
 		slot := int(refused.Slot)
 		j.Verdict, j.Code, j.Reason, j.Insn = verdictReject, refused.Code.String(), refused.Text, &slot
-		j.Story, j.Hint, j.line = refused.Story, refused.Hint, refused.Line
+		j.Story, j.Hint = refused.Story, refused.Hint
 		if refused.Line != nil {
 			j.Source = sourceLine(refused.Line)
 		}
@@ -170,6 +181,13 @@ func (f *verifyFlags) judge(out io.Writer, s *source, p *spec.Program, profile i
 		}
 	default:
 		return j, fmt.Errorf("%s: program %s: %w", s.file, p.Name, err)
+	}
+	if f.example && refused != nil {
+		opts.Log, opts.Graph = nil, nil
+		x, err := skep.FindExample(p, s.spec.Maps, &skep.ExampleOptions{Verify: opts, Time: f.exampleTime})
+		if j.Example = x; err != nil {
+			j.NoExample = err.Error()
+		}
 	}
 	return j, nil
 }
@@ -208,6 +226,7 @@ func printJudgements(out io.Writer, all []judgement) {
 		if j.Hint != "" {
 			fmt.Fprintln(out, "  hint: "+j.Hint)
 		}
+		printExample(out, &j)
 	}
 }
 

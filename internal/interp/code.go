@@ -31,6 +31,8 @@ type Options struct {
 	// Loose lets the program read registers and stack bytes that nothing has written; see mem.Space.Init.
 	// Registers are zero then.
 	Loose bool
+	// Watched has reads of registers that nothing has written be faults all the same.
+	Watched bool
 	// Native asks for machine code. Compile fails, with an error that wraps ErrNotSupported, where it cannot be had.
 	Native bool
 	// Trusted asks for machine code that checks and counts nothing.
@@ -114,7 +116,7 @@ func Compile(p *ir.Program, opts Options) (*Code, error) {
 	})
 	c.pair()
 	_, _, c.watch = p.Uninitialized(opts.Entry)
-	c.watch = c.watch && !opts.Loose
+	c.watch = c.watch && (!opts.Loose || opts.Watched)
 	c.frames = min(jit.Depth(p), mem.Frames)
 	if c.callback != nil {
 		c.frames = mem.Frames

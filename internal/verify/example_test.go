@@ -51,18 +51,21 @@ func TestExamplesOfErrors(t *testing.T) {
 			continue
 		}
 		found++
-		t.Logf("%v %s (%s): %d bytes %x, context %x, maps %v, results %v: instruction %d: %s", took, c.Name, c.Code, len(x.Data), x.Data[:min(20, len(x.Data))], x.Context, x.Maps, x.Results, x.Insn, x.Fault)
+		t.Logf("%v %s (%s): instruction %d: %s", took, c.Name, c.Code, x.Insn, x.Fault)
 		shown(t, x, p, maps, skep.EngineInterp)
 		shown(t, x, p, maps, skep.EngineJIT)
 	}
-	t.Logf("%d of %d", found, all)
+	t.Logf("%d of %d cases have an example", found, all)
+	if found < 32 {
+		t.Errorf("%d examples, and there were 32", found)
+	}
 }
 
 // TestExamplesOfGenerated searches for examples for generated programs that are refused. SKEP_EXAMPLES=N asks for N of them.
 func TestExamplesOfGenerated(t *testing.T) {
 	want := 60
 	if testing.Short() {
-		want = 20
+		want = 15
 	}
 	if s := os.Getenv("SKEP_EXAMPLES"); s != "" {
 		want, _ = strconv.Atoi(s)
@@ -101,6 +104,9 @@ func TestExamplesOfGenerated(t *testing.T) {
 	}
 	for code, n := range codes {
 		t.Logf("%s: %d of %d", code, n.found, n.all)
+	}
+	if 3*found < want {
+		t.Errorf("%d of %d refused programs have an example", found, want)
 	}
 	t.Logf("%d of %d refused programs have an example; %d of them were shown on machine code too", found, want, jit)
 }

@@ -10,8 +10,11 @@ import (
 	"github.com/skepbpf/skep/spec"
 )
 
-// maxSteps is how much of a path is gone, instructions.
-const maxSteps = 20_000
+// maxSteps is how much of a path is gone, instructions; maxInputs how many pieces of input there are about, at most.
+const (
+	maxSteps  = 8192
+	maxInputs = 1 << 16
+)
 
 // walker goes a path.
 type walker struct {
@@ -39,7 +42,7 @@ func (w *walker) walk() {
 	w.inside = map[ir.Index]*repeated{}
 	w.regs[isa.R1] = value{obj: w.ctx, n: constant(0)}
 	w.regs[isa.R10] = value{obj: &object{kind: stack, base: 0x1000200}, n: constant(0)}
-	for n := 0; n+1 < len(w.task.Path) && n < maxSteps; n++ {
+	for n := 0; n+1 < len(w.task.Path) && n < maxSteps && len(w.inputs) < maxInputs; n++ {
 		w.step(w.task.Path[n], w.task.Path[n+1])
 	}
 }

@@ -169,6 +169,9 @@ func (s *Search) byteAt(o *object, n int, off uint64) byte {
 func (s *Search) lastWrite(o *object, n int, off uint64) (*write, uint64) {
 	for k := n - 1; k >= 0; k-- {
 		w := &o.writes[k]
+		if !s.inTime() {
+			break
+		}
 		if at := off - s.eval(w.off); at < uint64(w.size/8) {
 			return w, at
 		}

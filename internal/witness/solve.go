@@ -99,10 +99,11 @@ func compare(fn isa.Fn, width uint8, a, b uint64) bool {
 
 // solve changes the input until all conditions hold, and reports whether it has come to that.
 func (s *Search) solve(conds []cond, until time.Time) bool {
+	s.until, s.late = until, false
 	best := s.failing(conds)
 	stuck := 0
-	for round := 0; best < len(conds); round++ {
-		if round%16 == 15 && time.Now().After(until) || stuck > 400 {
+	for best < len(conds) {
+		if s.late || stuck > 400 {
 			return false
 		}
 		mark := len(s.undo)
@@ -123,13 +124,21 @@ func (s *Search) solve(conds []cond, until time.Time) bool {
 			stuck++
 		}
 	}
-	return true
+	return !s.late
+}
+
+// inTime reports whether there is time left. Looking at the clock is not free, so it does so now and then.
+func (s *Search) inTime() bool {
+	if s.steps++; s.steps%512 == 0 && time.Now().After(s.until) {
+		s.late = true
+	}
+	return !s.late
 }
 
 // failing returns the first condition that does not hold, or how many there are.
 func (s *Search) failing(conds []cond) int {
 	for i := range conds {
-		if !s.holds(&conds[i]) {
+		if !s.inTime() || !s.holds(&conds[i]) {
 			return i
 		}
 	}

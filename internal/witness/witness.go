@@ -67,6 +67,9 @@ type Search struct {
 	calls    []*call
 	goals    [][]cond // each of them makes the last instruction go wrong
 	tries    int
+	until    time.Time // when solve is to give up
+	late     bool
+	steps    int
 }
 
 // The packet's length: minFrame is what a frame of Ethernet has at least.
@@ -91,6 +94,7 @@ func New(t *Task) *Search {
 	}
 	s.length = s.newInput(length)
 	s.packet.size = &node{op: opInput, n: uint64(s.length)}
+	s.until = time.Now().Add(time.Hour)
 	w := &walker{Search: s}
 	w.walk()
 	s.calls = w.calls
@@ -203,6 +207,7 @@ func (s *Search) Learn(calls []Call) {
 // input returns the input of the moment.
 func (s *Search) input() *Input {
 	s.epoch++
+	s.late = false
 	out := &Input{}
 	if s.task.Type.Packet {
 		out.Data = make([]byte, s.inputs[s.length].value)
@@ -328,7 +333,7 @@ func (w *walker) outside(v value, off, size *node) (out [][]cond) {
 		for _, far := range []uint64{1 << 31, 1 << 25} {
 			out = append(out, there(cond{isa.FnSGt, 64, end, constant(far), true}))
 		}
-		out = append(out, there(cond{isa.FnSLt, 64, off, constant(^uint64(1<<24)), true}))
+		out = append(out, there(cond{isa.FnSLt, 64, off, constant(^uint64(1 << 24)), true}))
 	}
 	if o.far > 0 {
 		out = append(out, there(cond{isa.FnSGt, 64, end, constant(uint64(o.far)), true}))
