@@ -48,7 +48,9 @@ func printExample(out io.Writer, j *judgement) {
 
 // shellWord quotes a word for a shell where it needs that.
 func shellWord(s string) string {
-	plain := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("/._-+,:@%", r) }
+	plain := func(r rune) bool {
+		return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("/._-+,:@%", r)
+	}
 	if s != "" && strings.TrimLeftFunc(s, plain) == "" {
 		return s
 	}
