@@ -79,10 +79,9 @@ func (v *verifier) longest() uint64 {
 	n := len(v.p.Ins)
 	length := fresh(&v.pool.length, n) // from an instruction to the end of its function
 	done := fresh(&v.pool.done, n)     // 1: under way, 2: known
-	type visit struct{ at ir.Index }
 	var succ [3]ir.Index
 	for _, f := range slices.Backward(v.p.Funcs) {
-		path := []visit{{f.Entry}}
+		path := append(v.pool.path[:0], visit{at: f.Entry})
 		for len(path) > 0 {
 			at := path[len(path)-1].at
 			next := v.successors(at, succ[:0])
@@ -95,7 +94,7 @@ func (v *verifier) longest() uint64 {
 				for _, to := range next {
 					switch done[to] {
 					case 0:
-						path = append(path, visit{to})
+						path = append(path, visit{at: to})
 						waits = true
 					case 1:
 						return 0

@@ -114,6 +114,7 @@ type pool struct {
 	onPath     []bool
 	length     []uint64
 	done       []uint8
+	path       []visit
 }
 
 // fresh returns n elements of a buffer, zeroed.

@@ -23,13 +23,15 @@ const (
 	markSeen                        // was walked through
 )
 
+// visit is an instruction on the way through the program.
+type visit struct {
+	at   ir.Index
+	next int // successor to look at
+}
+
 // structure does step one.
 func (v *verifier) structure() error {
 	v.marks = fresh(&v.pool.marks, len(v.p.Ins))
-	type visit struct {
-		at   ir.Index
-		next int
-	}
 	onPath := fresh(&v.pool.onPath, len(v.p.Ins))
 	var succ [3]ir.Index
 	for _, entry := range v.entries() {
@@ -37,7 +39,7 @@ func (v *verifier) structure() error {
 			continue
 		}
 		v.marks[entry] |= markReachable
-		path := []visit{{at: entry}}
+		path := append(v.pool.path[:0], visit{at: entry})
 		onPath[entry] = true
 		for len(path) > 0 {
 			top := &path[len(path)-1]
@@ -58,6 +60,7 @@ func (v *verifier) structure() error {
 				path = append(path, visit{at: to})
 			}
 		}
+		v.pool.path = path
 	}
 	if i := slices.IndexFunc(v.marks, func(m marks) bool { return m&markReachable == 0 }); i >= 0 {
 		return v.failAt(ir.Index(i), Unreachable, "no path leads to instruction %d", v.p.Slots[i])
