@@ -284,7 +284,7 @@ func (v *verifier) loadImm(in *ir.Ins, row *isa.Row) error {
 	switch {
 	case v.mapAt[v.at] >= 0:
 		m := v.mapAt[v.at]
-		ref := v.mapRef[v.at]
+		ref := &v.p.Source.Maps[v.mapRef[v.at]]
 		if !ref.Value {
 			*dst = pointerTo(Map)
 			dst.obj = m

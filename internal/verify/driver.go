@@ -32,9 +32,9 @@ type verifier struct {
 	live   []ir.Regs // registers that are read from an instruction on before they are written
 	maps   []*spec.Map
 	mapAt  []int32 // of each instruction, the map that it refers to, or -1
-	mapRef []spec.MapRef
-	depths []int  // bytes of stack that each function uses
-	later  []bool // functions that are called after the program has ended
+	mapRef []int32 // and the reference, by its number in the program
+	depths []int   // bytes of stack that each function uses
+	later  []bool  // functions that are called after the program has ended
 
 	pool     *pool
 	cur      *state

@@ -28,13 +28,13 @@ func (v *verifier) known() error {
 	for i := range v.opts.Maps {
 		v.maps = append(v.maps, &v.opts.Maps[i])
 	}
-	for _, ref := range v.p.Source.Maps {
+	for k, ref := range v.p.Source.Maps {
 		at, ok := slices.BinarySearch(v.p.Slots, ir.Slot(ref.Insn))
 		n := slices.IndexFunc(v.opts.Maps, func(m spec.Map) bool { return m.Name == ref.Map })
 		if !ok || n < 0 || v.rows[at].Kind != isa.KindLoadImm {
 			return &Unsupported{Slot: ir.Slot(ref.Insn), Text: v.sprintf("it refers to map %q, which there is not", ref.Map)}
 		}
-		v.mapAt[at], v.mapRef[at] = int32(n), ref
+		v.mapAt[at], v.mapRef[at] = int32(n), int32(k)
 		if err := v.directValue(ir.Index(at), &ref, v.maps[n]); err != nil {
 			return err
 		}

@@ -8,7 +8,6 @@ import (
 	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/internal/ir"
 	"github.com/skepbpf/skep/isa"
-	"github.com/skepbpf/skep/spec"
 )
 
 // byteKind is what a byte of the stack holds.
@@ -110,7 +109,7 @@ type pool struct {
 	live       []ir.Regs
 	uses, defs []ir.Regs
 	mapAt      []int32
-	mapRef     []spec.MapRef
+	mapRef     []int32
 	onPath     []bool
 	length     []uint64
 	done       []uint8
@@ -139,7 +138,6 @@ func (p *pool) lists(n int) [][]*state {
 // forget lets go of what belongs to the program.
 func (p *pool) forget() {
 	clear(p.rows)
-	clear(p.mapRef)
 	if len(p.kept) > maxPooled {
 		p.kept = p.kept[:maxPooled:maxPooled]
 	}
