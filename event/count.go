@@ -28,6 +28,7 @@ type Counter struct {
 	when  *node
 	by    []*node
 	slots int
+	every uint64 // not 0: it is a sampler, which takes the first of so many
 	table *bpfmap.Local
 	match skep.Func
 	code  *emit.Func
@@ -53,9 +54,10 @@ const (
 
 // What the code of counters returns.
 const (
-	countNo   = 0
-	countYes  = 1
-	countFull = 2 // the table has no room for another key
+	countNo      = 0
+	countYes     = 1
+	countFull    = 2 // the table has no room for another key
+	countSkipped = 4 // a sampler has counted the record, and does not take it
 )
 
 const (
@@ -69,35 +71,24 @@ const (
 // histogram. There may be as many different values as max says, at most 65536; the records beyond are lost (Lost). A
 // record without one of the values is not counted.
 func CompileCounter(s *Schema, when Expr, by []Expr, max int, opts *Options) (*Counter, error) {
+	return compileCounter(s, when, by, max, 0, opts)
+}
+
+func compileCounter(s *Schema, when Expr, by []Expr, max int, every uint64, opts *Options) (*Counter, error) {
 	if err := s.Check(); err != nil {
 		return nil, err
 	}
 	if max < 1 || max > maxKeys {
 		return nil, fmt.Errorf("a counter of %d different values: it may have 1 to %d", max, maxKeys)
 	}
-	c := &Counter{}
+	c := &Counter{every: every}
 	var err error
 	if c.when, err = bind(s, when); err != nil {
 		return nil, err
 	}
-	words := 0
-	for _, e := range by {
-		n, err := (&binder{s: s}).any(e.n)
-		switch {
-		case err != nil:
-			return nil, err
-		case n.kind == Time || n.kind == Float || n.kind == IP && n.op != opField:
-			return nil, fail(n, "a counter by values of kind %s", n.kind)
-		case n.kind.text() && n.op != opField:
-			return nil, fail(n, "a counter by a text that is no field")
-		case n.wide():
-			words++
-		}
-		words++
-		c.by = append(c.by, n)
-	}
-	if words > maxKeyWords {
-		return nil, &Error{Text: fmt.Sprintf("a counter by %d words, at most %d: a text and an address have two", words, maxKeyWords)}
+	words, err := c.keys(s, by)
+	if err != nil {
+		return nil, err
 	}
 	c.set(s, opts, "counter", append([]*node{c.when}, c.by...)...)
 	c.slots = 1
@@ -111,6 +102,29 @@ func CompileCounter(s *Schema, when Expr, by []Expr, max int, opts *Options) (*C
 	}
 	c.match, c.code, err = c.build(map[string]*bpfmap.Local{countsMap: c.table}, c.write)
 	return c, err
+}
+
+// keys binds the expressions that records are counted by, and returns how many words they have.
+func (c *Counter) keys(s *Schema, by []Expr) (words int, err error) {
+	for _, e := range by {
+		n, err := (&binder{s: s}).any(e.n)
+		switch {
+		case err != nil:
+			return 0, err
+		case n.kind == Time || n.kind == Float || n.kind == IP && n.op != opField:
+			return 0, fail(n, "a counter by values of kind %s", n.kind)
+		case n.kind.text() && n.op != opField:
+			return 0, fail(n, "a counter by a text that is no field")
+		case n.wide():
+			words++
+		}
+		words++
+		c.by = append(c.by, n)
+	}
+	if words > maxKeyWords {
+		return 0, &Error{Text: fmt.Sprintf("a counter by %d words, at most %d: a text and an address have two", words, maxKeyWords)}
+	}
+	return words, nil
 }
 
 // write writes the code.
@@ -134,7 +148,7 @@ func (c *Counter) write(s *Schema) (*emit.Code, error) {
 			keys = append(keys, g.value(n, no))
 		}
 	}
-	g.count(keys, c.slots, full)
+	g.count(keys, c.slots, c.every, full)
 	for _, end := range []struct {
 		l  emit.Label
 		r0 int32
@@ -174,8 +188,8 @@ func (g *gen) head16(n *node, e emit.Label) []reg {
 	return out
 }
 
-// count adds one to the count of a key.
-func (g *gen) count(keys []reg, slots int, full emit.Label) {
+// count adds one to the count of a key, and returns from the code. every is 0, or says that one in so many is taken.
+func (g *gen) count(keys []reg, slots int, every uint64, full emit.Label) {
 	size := slotKey + 8*len(keys)
 	r0 := isa.R0
 	if g.regs[r0].held > 0 { // a key: atomic instructions want it
@@ -205,11 +219,25 @@ func (g *gen) count(keys []reg, slots int, full emit.Label) {
 		g.mapValue(at)
 	}
 	g.constant(r0, 1)
-	g.op(isa.AtomicAdd64, at, r0, slotCount, 0)
-	g.op(isa.Mov64Imm, r0, 0, 0, countYes)
+	if every > 0 {
+		skip := g.c.Label()
+		g.op(isa.AtomicFetchAdd64, at, r0, slotCount, 0)
+		g.op(isa.Mod64Imm, r0, 0, 0, int32(every))
+		g.ifConst(emit.Ne, r0, 0, skip)
+		g.returns(countYes)
+		g.bind(skip)
+		g.returns(countSkipped)
+	} else {
+		g.op(isa.AtomicAdd64, at, r0, slotCount, 0)
+		g.returns(countYes)
+	}
+	g.release(append(keys, at, r0)...)
+}
+
+func (g *gen) returns(r0 int32) {
+	g.op(isa.Mov64Imm, isa.R0, 0, 0, r0)
 	g.op(isa.Exit, 0, 0, 0, 0)
 	g.live = false
-	g.release(append(keys, at, r0)...)
 }
 
 func (g *gen) mapValue(r reg) {

@@ -47,7 +47,9 @@ func (c *Counter) countInGo(rec []byte) uint64 {
 		if len(keys) > 0 && !claim(keys, func(at int) *uint64 { return word(i, at) }) {
 			continue
 		}
-		atomic.AddUint64(word(i, slotCount), 1)
+		if n := atomic.AddUint64(word(i, slotCount), 1); c.every > 0 && (n-1)%c.every != 0 {
+			return countSkipped
+		}
 		return countYes
 	}
 	return countFull

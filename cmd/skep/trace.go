@@ -18,7 +18,8 @@ import (
 // traceFlags are the flags of trace filter.
 type traceFlags struct {
 	format, read, fields string
-	hist, by             string
+	hist, by, sampleBy   string
+	sample               int
 	raw, count, json     bool
 }
 
@@ -39,9 +40,11 @@ records from stdin or a file. The format is one of
 
 It prints the records, or with --count their number, with --by FIELD how many there are of each value, with --hist FIELD
 a histogram: how many there are between two powers of 2. At a terminal these tables are up to date while it reads. Without
-an expression every record counts. It ends with 0 if there were such records and with 1 if there were none.`,
+an expression every record counts. Of the records that the expression lets through, --sample N takes the first of every N
+alone, with --sample-by FIELD of every N that have the same value. It ends with 0 if there were such records and with 1 if there were none.`,
 		Example: `  skep trace filter 'status >= 500 && path ~ "/api/*"' --format json -r access.log
   skep trace filter --format json --hist took 'method == "GET"' < access.log
+  skep trace filter 'status >= 500' --format json --sample 100 --sample-by path < access.log
   skep trace filter 'next_prio < 120' --format /sys/kernel/tracing/events/sched/sched_switch/format < pages
   skep trace filter 'src == "10.0.0.0/8" && dport == 443' --format pcap --by dst -r traffic.pcap`,
 		Args: cobra.MaximumNArgs(1),
@@ -53,6 +56,8 @@ an expression every record counts. It ends with 0 if there were such records and
 	fl.StringVar(&f.fields, "fields", "", "the fields of lines and their kinds, such as `status:uint,took:duration`")
 	fl.StringVar(&f.hist, "hist", "", "print a histogram of a `field` that is a whole number")
 	fl.StringVar(&f.by, "by", "", "print how many records have each value of a `field`")
+	fl.IntVar(&f.sample, "sample", 0, "take one in `N` of the records")
+	fl.StringVar(&f.sampleBy, "sample-by", "", "take one in N of the records with the same value of a `field`")
 	fl.BoolVar(&f.raw, "raw", false, "the input is records, each behind its length, and not pages")
 	fl.BoolVar(&f.count, "count", false, "print the number of records, and nothing else")
 	fl.BoolVar(&f.json, "json", false, "print JSON objects")
@@ -73,6 +78,7 @@ type traceRun struct {
 	src     traceSource
 	match   *event.Predicate
 	counter *event.Counter
+	sampler *event.Sampler
 	out     *bufio.Writer
 	live    *liveTable
 	matched uint64
@@ -90,6 +96,10 @@ func (f *traceFlags) execute(cmd *cobra.Command, expr string) error {
 		return usagef("give the format of the records with --format: json, logfmt, pcap or a file of tracefs")
 	case n > 1:
 		return usagef("--count, --hist and --by do not go together")
+	case f.sampleBy != "" && f.sample == 0:
+		return usagef("--sample-by goes with --sample")
+	case f.sample < 0:
+		return usagef("--sample %d: one in at least 1", f.sample)
 	}
 	in, err := open(cmd, f.read)
 	if err != nil {
@@ -131,6 +141,15 @@ func (r *traceRun) compile(expr string) error {
 	if r.match, err = event.Compile(s, e, nil); err != nil {
 		return explainEvent(expr, err)
 	}
+	if r.flags.sample > 0 {
+		var by []event.Expr
+		if r.flags.sampleBy != "" {
+			by = append(by, event.FieldValue(r.flags.sampleBy))
+		}
+		if r.sampler, err = event.CompileSampler(s, e, r.flags.sample, by, 1<<16, nil); err != nil {
+			return fmt.Errorf("--sample: %w", err)
+		}
+	}
 	key := r.flags.by + r.flags.hist
 	if key == "" {
 		return nil
@@ -156,6 +175,9 @@ func explainEvent(expr string, err error) error {
 
 // record judges a record.
 func (r *traceRun) record(rec, shown []byte) error {
+	if r.sampler != nil && !r.sampler.Take(rec) {
+		return nil
+	}
 	if r.counter != nil {
 		if r.counter.Count(rec) {
 			r.matched++
