@@ -30,11 +30,16 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	traces, err := filepath.Abs("../../internal/tracedat/testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("EXAMPLES", examples)
 			env.Setenv("OBJECTS", objects)
+			env.Setenv("TRACES", traces)
 			mixed := filepath.Join(env.WorkDir, "mixed")
 			env.Setenv("MIXED", mixed)
 			return os.WriteFile(mixed, mixedCapture(), 0o600)

@@ -18,6 +18,7 @@ import (
 // traceFlags are the flags of trace filter.
 type traceFlags struct {
 	format, read, fields string
+	event                string
 	hist, by, sampleBy   string
 	sample               int
 	raw, count, json     bool
@@ -35,6 +36,7 @@ records from stdin or a file. The format is one of
   json, logfmt    lines with fields; their kinds are worked out from the first 256 lines, or given with --fields
   pcap            packets of a capture, by what is known of each: number, time, len, caplen, protocol, proto, src, dst,
                   sport, dport
+  trace-cmd       the records of one event (--event) in a file of trace-cmd, which has the event's format as well
   a file          the format file of an event in tracefs; the input is pages as trace_pipe_raw gives them, or with
                   --raw records, each behind its length in 32 bits (lowest byte first)
 
@@ -46,12 +48,14 @@ alone, with --sample-by FIELD of every N that have the same value. It ends with 
   skep trace filter --format json --hist took 'method == "GET"' < access.log
   skep trace filter 'status >= 500' --format json --sample 100 --sample-by path < access.log
   skep trace filter 'next_prio < 120' --format /sys/kernel/tracing/events/sched/sched_switch/format < pages
+  skep trace filter 'prev_state == 0' --format trace-cmd --event sched_switch --by next_comm -r trace.dat
   skep trace filter 'src == "10.0.0.0/8" && dport == 443' --format pcap --by dst -r traffic.pcap`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.execute(cmd, strings.Join(args, "")) },
 	}
 	fl := filter.Flags()
-	fl.StringVar(&f.format, "format", "", "json, logfmt, pcap or a `file` of tracefs that describes the event")
+	fl.StringVar(&f.format, "format", "", "json, logfmt, pcap, trace-cmd or a `file` of tracefs that describes the event")
+	fl.StringVar(&f.event, "event", "", "the `name` of the event in a file of trace-cmd, such as sched/sched_switch")
 	fl.StringVarP(&f.read, "read", "r", "-", "read records from this `file`")
 	fl.StringVar(&f.fields, "fields", "", "the fields of lines and their kinds, such as `status:uint,took:duration`")
 	fl.StringVar(&f.hist, "hist", "", "print a histogram of a `field` that is a whole number")
@@ -70,6 +74,12 @@ type traceSource interface {
 	schema() *event.Schema
 	// each calls f with every record and what it is shown as, empty: by its fields. Both are good until f returns.
 	each(f func(rec, shown []byte) error) error
+}
+
+// placed is a source that knows of a record, while each shows it, when and where it was written.
+type placed interface {
+	place() string
+	describe(object map[string]any)
 }
 
 // traceRun is a run over records.
@@ -93,7 +103,7 @@ func (f *traceFlags) execute(cmd *cobra.Command, expr string) error {
 	}
 	switch {
 	case f.format == "":
-		return usagef("give the format of the records with --format: json, logfmt, pcap or a file of tracefs")
+		return usagef("give the format of the records with --format: json, logfmt, pcap, trace-cmd or a file of tracefs")
 	case n > 1:
 		return usagef("--count, --hist and --by do not go together")
 	case f.sampleBy != "" && f.sample == 0:
@@ -204,6 +214,9 @@ func (r *traceRun) record(rec, shown []byte) error {
 // text shows a record by its fields.
 func (r *traceRun) text(rec []byte) []byte {
 	var b []byte
+	if p, ok := r.src.(placed); ok {
+		b = append(b, p.place()...)
+	}
 	r.src.schema().Each(rec, func(name string, v any) {
 		switch x := v.(type) {
 		case string:
@@ -219,6 +232,9 @@ func (r *traceRun) text(rec []byte) []byte {
 // object is a record as JSON.
 func (r *traceRun) object(rec []byte) map[string]any {
 	out := map[string]any{}
+	if p, ok := r.src.(placed); ok {
+		p.describe(out)
+	}
 	r.src.schema().Each(rec, func(name string, v any) { out[name] = v })
 	return out
 }

@@ -22,10 +22,15 @@ func (f *traceFlags) source(cmd *cobra.Command, in io.Reader) (traceSource, erro
 	switch {
 	case f.fields != "" && f.format != "json" && f.format != "logfmt":
 		return nil, usagef("--fields is for lines: --format json and logfmt")
-	case f.raw && (f.format == "json" || f.format == "logfmt" || f.format == "pcap"):
+	case f.raw && (f.format == "json" || f.format == "logfmt" || f.format == "pcap" || f.format == "trace-cmd"):
 		return nil, usagef("--raw is for records of an event: --format with a file of tracefs")
 	}
+	if f.event != "" && f.format != "trace-cmd" {
+		return nil, usagef("--event is for files of trace-cmd: --format trace-cmd")
+	}
 	switch f.format {
+	case "trace-cmd":
+		return f.traceFile(in)
 	case "json":
 		return newLineSource(event.JSONLines, f.fields, in)
 	case "logfmt":
