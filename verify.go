@@ -25,6 +25,9 @@ import (
 // and Hint what would help.
 type VerifierError = verify.Error
 
+// VerifierStep is a step of a VerifierError's story: an instruction, by its slot, what it did, and its source where it is known.
+type VerifierStep = verify.Step
+
 // UnsupportedError says that a program uses something that the verifier does not know, so that it has no verdict. It
 // wraps ErrNotSupported.
 type UnsupportedError struct {

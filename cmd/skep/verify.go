@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -85,6 +86,8 @@ type judgement struct {
 
 	Example   *skep.Example `json:"example,omitempty"`
 	NoExample string        `json:"no_example,omitempty"`
+
+	steps []skep.VerifierStep
 }
 
 // The verdicts.
@@ -167,7 +170,10 @@ func (f *verifyFlags) judge(out io.Writer, s *source, p *spec.Program, profile i
 	case errors.As(err, &refused):
 		slot := int(refused.Slot)
 		j.Verdict, j.Code, j.Reason, j.Insn = verdictReject, refused.Code.String(), refused.Text, &slot
-		j.Story, j.Hint = refused.Story, refused.Hint
+		j.steps, j.Hint = refused.Story, refused.Hint
+		for _, s := range refused.Story {
+			j.Story = append(j.Story, s.String())
+		}
 		if refused.Line != nil {
 			j.Source = sourceLine(refused.Line)
 		}
@@ -194,11 +200,11 @@ func (f *verifyFlags) judge(out io.Writer, s *source, p *spec.Program, profile i
 
 // sourceLine is a line of source as messages show it.
 func sourceLine(l *spec.Line) string {
-	s := l.Text
+	s := strings.TrimSpace(l.Text)
 	if l.Line > 0 {
-		s = fmt.Sprintf("%s:%d: %s", l.File, l.Line, l.Text)
+		s = fmt.Sprintf("%s:%d: %s", l.File, l.Line, s)
 	}
-	return s
+	return strings.TrimSuffix(s, ": ")
 }
 
 // printJudgements prints a table of all programs, and below it why some were not accepted.
@@ -220,13 +226,27 @@ func printJudgements(out io.Writer, all []judgement) {
 		if j.Source != "" {
 			fmt.Fprintln(out, "    "+j.Source)
 		}
-		for _, s := range j.Story {
-			fmt.Fprintln(out, "  "+s)
-		}
+		printStory(out, j.steps, j.Source)
 		if j.Hint != "" {
 			fmt.Fprintln(out, "  hint: "+j.Hint)
 		}
 		printExample(out, &j)
+	}
+}
+
+// printStory prints a story, the source of each step below it where it is another one than before.
+func printStory(out io.Writer, steps []skep.VerifierStep, before string) {
+	if len(steps) > 0 {
+		fmt.Fprintln(out, "  what led there:")
+	}
+	for _, s := range steps {
+		if s.Line != nil {
+			if l := sourceLine(s.Line); l != before && strings.TrimSpace(s.Line.Text) != "" {
+				fmt.Fprintln(out, "    "+l)
+				before = l
+			}
+		}
+		fmt.Fprintf(out, "      %d: %s\n", s.Slot, s.Text)
 	}
 }
 

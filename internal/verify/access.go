@@ -88,11 +88,11 @@ func (v *verifier) atomic(in *ir.Ins, row *isa.Row) error {
 			return err
 		}
 		if v.opts.Strict && regs[0].pointer() {
-			return v.failReg(PointerLeak, 0, "R0 is an address (%s), which must not become visible", regs[0].name())
+			return v.failReg(PointerLeak, 0, "R0 is %s, which must not become visible", regs[0].describe())
 		}
 	}
 	if v.opts.Strict && regs[in.Src].pointer() {
-		return v.failReg(PointerLeak, in.Src, "R%d is an address (%s), which must not become visible", in.Src, regs[in.Src].name())
+		return v.failReg(PointerLeak, in.Src, "R%d is %s, which must not become visible", in.Src, regs[in.Src].describe())
 	}
 	ptr := &regs[in.Dst]
 	switch ptr.kind {
@@ -183,7 +183,7 @@ func (v *verifier) access(r uint8, off int64, size int, write, atomic bool, val 
 	}
 	leak := write && val != nil && val.pointer() && v.opts.Strict
 	if leak && ptr.kind != Stack {
-		return v.failReg(PointerLeak, uint8(max(valReg, 0)), "R%d is an address (%s), and writing it to %s lets it become visible", valReg, val.name(), ptr.what())
+		return v.failReg(PointerLeak, uint8(max(valReg, 0)), "R%d is %s, and writing it to %s lets it become visible", valReg, val.describe(), ptr.what())
 	}
 	switch ptr.kind {
 	case Stack:
@@ -236,7 +236,11 @@ func (v *verifier) region(r uint8, ptr *reg, off int64, size int, n int64, code 
 		return v.failReg(code, r, "R%d may be at offset %d of %s, before its start: check that the index is not negative", r, ptr.SMin+off, what)
 	}
 	if lo := off + ptr.SMin; lo < 0 || lo+int64(size) > n {
-		return v.failReg(code, r, "access to %d bytes at offset %d of %s, which has %d bytes", size, lo, what, n)
+		err := v.failReg(code, r, "access to %d bytes at offset %d of %s, which has %d bytes", size, lo, what, n)
+		if ptr.IsConst() {
+			return hinted(err, "access what lies inside, or make it larger")
+		}
+		return err
 	}
 	if ptr.UMax >= maxOffset {
 		return v.failReg(code, r, "R%d has an offset in %s without an upper bound: compare the index with a limit first", r, what)
@@ -375,7 +379,11 @@ func (v *verifier) packetRegion(r uint8, ptr *reg, off int64, size int) error {
 		if ptr.n == 0 {
 			return v.failReg(BadPacket, r, "access to %d bytes at offset %d of %s: no comparison with its end has shown that they are there", size, off, ptr.what())
 		}
-		return v.failReg(BadPacket, r, "access to %d bytes at offset %d of %s: a comparison with its end has shown %d bytes to be there", size, off, ptr.what(), ptr.n)
+		err := v.failReg(BadPacket, r, "access to %d bytes at offset %d of %s: a comparison with its end has shown %d bytes to be there", size, off, ptr.what(), ptr.n)
+		if off+int64(size) > maxPacketOffset {
+			return hinted(err, "nothing can be proved beyond byte 65535 of the packet: give the loop, or the offset, a smaller bound")
+		}
+		return err
 	}
 	return nil
 }

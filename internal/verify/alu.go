@@ -43,7 +43,7 @@ func (v *verifier) compute(in *ir.Ins, row *isa.Row) error {
 		return v.move(in, row, dst, src)
 	case isa.FnNeg, isa.FnLE, isa.FnBE, isa.FnBSwap:
 		if v.opts.Strict && dst.pointer() {
-			return v.failReg(PointerArith, in.Dst, "R%d is an address (%s), and %s would let it become visible", in.Dst, dst.name(), row.Op)
+			return v.failReg(PointerArith, in.Dst, "R%d is %s, and %s would let it become visible", in.Dst, dst.describe(), row.Op)
 		}
 		v.unary(row, dst)
 		return nil
@@ -112,7 +112,7 @@ func (v *verifier) move(in *ir.Ins, row *isa.Row, dst, src *reg) error {
 	whole := row.Fn == isa.FnMov && row.Width == 64
 	if src.pointer() && !whole {
 		if v.opts.Strict {
-			return v.failReg(PointerArith, in.Src, "R%d is an address (%s), and a copy of a part of it would let it become visible", in.Src, src.name())
+			return v.failReg(PointerArith, in.Src, "R%d is %s, and a copy of a part of it would let it become visible", in.Src, src.describe())
 		}
 		*dst = reg{Scalar: value.Unknown, kind: Scalar}
 		if row.Width == 32 {
@@ -320,7 +320,7 @@ func (v *verifier) extension(in *ir.Ins, row *isa.Row) error {
 			return err
 		}
 		if regs[r.n].pointer() {
-			return v.failReg(PointerArith, r.n, "R%d is an address (%s), and %s computes with numbers", r.n, regs[r.n].name(), row.Mnemonic)
+			return v.failReg(PointerArith, r.n, "R%d is %s, and %s computes with numbers", r.n, regs[r.n].describe(), row.Mnemonic)
 		}
 	}
 	if row.Writes&isa.RoleDst != 0 {

@@ -43,7 +43,7 @@ func (v *verifier) argument(a *args, i int) error {
 	x := &v.cur.regs()[r]
 	if kind.Kind() == helper.Any {
 		if (v.opts.Strict || a.h.Kfunc && !kind.Has(helper.Ignored)) && x.pointer() {
-			return v.failReg(PointerLeak, r, "R%d is an address (%s), and passing it to %s as a number lets it become visible", r, x.name(), a.h.Name)
+			return v.failReg(PointerLeak, r, "R%d is %s, and passing it to %s as a number lets it become visible", r, x.describe(), a.h.Name)
 		}
 		return nil
 	}
@@ -83,7 +83,11 @@ func (v *verifier) argumentKind(a *args, i int, kind helper.Arg, r uint8, x *reg
 		return v.objectArgument(a, i, kind, r, x)
 	}
 	if want>>x.kind&1 == 0 {
-		return v.failReg(BadArgument, r, "argument %d (R%d) of %s must be %s, and is %s", i+1, r, a.h.Name, describeArg(kind), x.describe())
+		err := v.failReg(BadArgument, r, "argument %d (R%d) of %s must be %s, and is %s", i+1, r, a.h.Name, describeArg(kind), x.describe())
+		if x.kind == Scalar && want>>Stack&1 != 0 {
+			return hinted(err, "pass the address of a variable (&x), not what is in it")
+		}
+		return hinted(err, "pass what the helper takes")
 	}
 	if x.has(orNull) && !kind.Has(helper.OrNull) {
 		return v.failReg(MaybeNull, r, "argument %d (R%d) of %s may be null: compare it with 0 first", i+1, r, a.h.Name)
@@ -339,7 +343,7 @@ func (v *verifier) stackMemory(a *args, r uint8, x *reg, size int64, write, orZe
 				s.scrub()
 			}
 		default:
-			return v.failReg(UninitStack, r, "the helper reads %d bytes at stack offset %d, and offset %d holds nothing that it may read", size, lo, o)
+			return v.failReg(UninitStack, r, "the helper reads %d bytes at stack offset %d, and the byte at offset %d is none that it may read: nothing was written there, or an address", size, lo, o)
 		}
 	}
 	if hi > lo {

@@ -36,7 +36,7 @@ func (v *verifier) branch(in *ir.Ins, row *isa.Row) (ir.Index, error) {
 		}
 		src = &regs[in.Src]
 		if !(dst.packetAny() && src.packetAny()) && v.opts.Strict && src.pointer() {
-			return 0, v.failReg(PointerCompare, in.Src, "R%d is an address (%s), and comparing it would let it become visible", in.Src, src.name())
+			return 0, v.failReg(PointerCompare, in.Src, "R%d is %s, and comparing it would let it become visible", in.Src, src.describe())
 		}
 	}
 	v.noteStack(dst, src, fromReg)
@@ -184,7 +184,7 @@ func (v *verifier) branchPointers(in *ir.Ins, row *isa.Row, c value.Cmp, other *
 		v.resolveNull(other, in.Dst, id, c == value.Eq)
 	case row.Width == 64 && fromReg && v.packetRange(in, c, other):
 	case v.opts.Strict && dst.pointer():
-		return v.failReg(PointerCompare, in.Dst, "R%d is an address (%s), and comparing it would let it become visible", in.Dst, dst.name())
+		return v.failReg(PointerCompare, in.Dst, "R%d is %s, and comparing it would let it become visible", in.Dst, dst.describe())
 	}
 	return nil
 }

@@ -106,11 +106,11 @@ func (v *verifier) end() error {
 		return nil
 	}
 	if v.opts.Strict && r0.pointer() {
-		return v.failReg(PointerLeak, 0, "R0 is an address (%s), and returning it lets it become visible", r0.name())
+		return v.failReg(PointerLeak, 0, "R0 is %s, and returning it lets it become visible", r0.describe())
 	}
 	if r, ok := v.resultRange(); ok {
 		if r0.pointer() {
-			return v.failReg(BadReturn, 0, "the program must return a number from %d to %d, and R0 is an address (%s)", r.Min, r.Max, r0.name())
+			return v.failReg(BadReturn, 0, "the program must return a number from %d to %d, and R0 is %s", r.Min, r.Max, r0.describe())
 		}
 		return v.resultIn(r.Min, r.Max, "the program")
 	}
@@ -154,6 +154,9 @@ func (v *verifier) resultIn(lo, hi int32, who string) error {
 			return v.failReg(BadReturn, 0, "%s must return a number from %d to %d, and R0 can be from %d to %d", who, lo, hi, r0.SMin32, r0.SMax32)
 		}
 		return nil
+	}
+	if r0.IsConst() && (r0.SMin < int64(lo) || r0.SMax > int64(hi)) {
+		return v.failReg(BadReturn, 0, "%s must return a number from %d to %d, and R0 is %d", who, lo, hi, r0.SMin)
 	}
 	if r0.SMin < int64(lo) || r0.SMax > int64(hi) {
 		return v.failReg(BadReturn, 0, "%s must return a number from %d to %d, and R0 can be from %d to %d", who, lo, hi, r0.SMin, r0.SMax)

@@ -154,7 +154,7 @@ func (v *verifier) packetLoad(in *ir.Ins, row *isa.Row) error {
 		return err
 	}
 	if regs[isa.R6].kind != Context {
-		return v.failReg(BadPacketLoad, uint8(isa.R6), "R6 must be the context for %s, and is %s", row.Op, regs[isa.R6].name())
+		return v.failReg(BadPacketLoad, uint8(isa.R6), "R6 must be the context for %s, and is %s", row.Op, regs[isa.R6].describe())
 	}
 	if err := v.noOffset(uint8(isa.R6), &regs[isa.R6], false); err != nil {
 		return err
@@ -164,7 +164,7 @@ func (v *verifier) packetLoad(in *ir.Ins, row *isa.Row) error {
 			return err
 		}
 		if v.opts.Strict && regs[in.Src].pointer() {
-			return v.failReg(PointerLeak, in.Src, "R%d is an address (%s), which must not become visible", in.Src, regs[in.Src].name())
+			return v.failReg(PointerLeak, in.Src, "R%d is %s, which must not become visible", in.Src, regs[in.Src].describe())
 		}
 	}
 	for r := isa.R1; r <= isa.R5; r++ {

@@ -78,9 +78,9 @@ type Error struct {
 	Text string  // what is wrong, in one line
 	Line *spec.Line
 
-	Reg   int      // the register at fault, or -1
-	Story []string // how the register came to be what it is, from the first to the last
-	Hint  string   // what would help, "" if nothing is known
+	Reg   int    // the register at fault, or -1
+	Story []Step // how the register came to be what it is, or which way the program went, from the first to the last
+	Hint  string // what would help, "" if nothing is known
 }
 
 func (e *Error) Error() string {

@@ -12,6 +12,7 @@ import (
 	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/internal/ir"
 	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/spec"
 )
 
 // maxStory is how many steps a story has at most, maxReplay how far back it can go, in instructions.
@@ -20,29 +21,72 @@ const (
 	maxReplay = 4096
 )
 
-// explain completes an error by the story of its register and by what would help.
+// Step is a step of a story: an instruction and what it did.
+type Step struct {
+	Slot ir.Slot
+	Text string     // the instruction as it is written, and what was known afterwards
+	Line *spec.Line // of its source; nil if not known
+}
+
+// String returns the step in one line.
+func (s Step) String() string {
+	place := ""
+	if s.Line != nil && s.Line.Line > 0 {
+		place = fmt.Sprintf(" (%s:%d)", s.Line.File, s.Line.Line)
+	}
+	return fmt.Sprintf("instruction %d%s: %s", s.Slot, place, s.Text)
+}
+
+// explain completes an error by the story of its register, or of the path, and by what would help.
 func (v *verifier) explain(err error) error {
 	var e *Error
 	if !errors.As(err, &e) {
 		return err
 	}
-	addHint(err)
-	if e.Reg < 0 {
-		return e
-	}
 	path := v.path()
-	if len(path) == 0 || path[0] != 0 {
-		return e // of a function that is called after the program has ended
+	if len(path) > 0 && path[0] == 0 { // else of a function that is called after the program has ended
+		if moments := v.replay(path); len(moments) > 0 {
+			v.story(e, moments)
+		}
 	}
-	e.Story = v.tell(v.replay(path), e.Reg)
-	return e
+	return addHint(err)
+}
+
+// story tells what led to an error.
+func (v *verifier) story(e *Error, moments []moment) {
+	s := &story{v: v, moments: moments}
+	if e.Reg >= 0 {
+		s.follow(e.Reg)
+		if why := lossHints[s.lost]; why != "" && (e.Code == NotPointer || e.Code == BadArgument || e.Code == UnreadRegister && s.lost != lostByCall) {
+			e.Hint = why
+		}
+		if x := &moments[len(moments)-1].regs[e.Reg]; e.Code == BadPacket && x.inPacket() && x.n <= 0 && s.tooShort(x) {
+			e.Hint = "on this branch the packet is too short: read on the other one"
+		}
+	}
+	switch {
+	case e.Code == Unreleased, e.Code == LockHeld:
+		s.acquired()
+	case len(s.steps) == 0 && (e.Code == UnreadRegister || e.Code == UninitStack || e.Code == BadReturn):
+		s.decisions(0)
+	}
+	e.Story = s.steps
 }
 
 // addHint completes an error by what would help.
 func addHint(err error) error {
 	var e *Error
-	if errors.As(err, &e) {
+	if errors.As(err, &e) && e.Hint == "" {
 		e.Hint = hints[e.Code]
+	}
+	return err
+}
+
+// hinted gives an error that has a hint of its own.
+func hinted(err error, hint string) error {
+	var e *Error
+	if errors.As(err, &e) {
+		e.Hint = hint
 	}
 	return err
 }
@@ -120,66 +164,6 @@ func (v *verifier) replay(path []ir.Index) []moment {
 	return out
 }
 
-// tell follows a register back through the moments, to where its value came from.
-func (v *verifier) tell(moments []moment, r int) []string {
-	if len(moments) == 0 {
-		return nil
-	}
-	var story []string
-	last := len(moments) - 1
-	depth := moments[last].depth
-	say := func(n int, r int) {
-		m := &moments[n]
-		after := &moments[n+1].regs[r]
-		story = append(story, fmt.Sprintf("instruction %d: %s%s: R%d is then %s", v.p.Slots[m.at], v.text(m.at), v.sourceOf(m.at), r, after.inWords(v)))
-	}
-	for n := last - 1; n >= 0 && len(story) < maxStory; n-- {
-		m := &moments[n]
-		if m.depth != depth || moments[n+1].depth != depth {
-			if m.depth < depth && r >= 1 && r <= 5 { // the call that passed it
-				depth = m.depth
-			}
-			continue
-		}
-		before, after := &m.regs[r], &moments[n+1].regs[r]
-		if sameValue(before, after) {
-			continue
-		}
-		in, row := &v.p.Ins[m.at], v.rows[m.at]
-		say(n, r)
-		switch {
-		case row.Kind == isa.KindJump:
-		case row.Kind == isa.KindALU && row.Fn == isa.FnMov && row.From == isa.FromReg && int(in.Dst) == r:
-			r = int(in.Src)
-		case row.Kind == isa.KindALU && row.Fn != isa.FnMov && row.Fn != isa.FnMovSX && int(in.Dst) == r:
-			if row.From == isa.FromReg && before.pointer() {
-				r = int(in.Src) // what was added is what matters
-			}
-		case row.Kind == isa.KindLoad && in.Src == uint8(isa.R10):
-			if k := spilledAt(v, moments[:n], in, depth); k >= 0 {
-				n, r = k+1, int(v.p.Ins[moments[k].at].Src)
-				continue
-			}
-			n = -1
-		default:
-			n = -1
-		}
-	}
-	slices.Reverse(story)
-	return story
-}
-
-// spilledAt returns the moment at which the slot that a load reads was stored, or -1.
-func spilledAt(v *verifier, moments []moment, load *ir.Ins, depth int) int {
-	for n := len(moments) - 1; n >= 0; n-- {
-		in, row := &v.p.Ins[moments[n].at], v.rows[moments[n].at]
-		if moments[n].depth == depth && row.Kind == isa.KindStore && in.Dst == uint8(isa.R10) && in.Off == load.Off && row.From == isa.FromReg {
-			return n
-		}
-	}
-	return -1
-}
-
 // sameValue reports whether two registers say the same, precision and identity apart.
 func sameValue(a, b *reg) bool {
 	return a.kind == b.kind && a.flags&^scalarFlags == b.flags&^scalarFlags && a.off == b.off && a.n == b.n && a.obj == b.obj && a.Scalar == b.Scalar
@@ -194,15 +178,6 @@ func (v *verifier) text(at ir.Index) string {
 		return fmt.Sprintf("r%d = map %q", v.p.Ins[at].Dst, v.maps[m].Name)
 	}
 	return asm.Format(v.p.Source.Insns, int(v.p.Slots[at]), &asm.Options{Helper: helper.ID})
-}
-
-// sourceOf is the line of source of an instruction, in parentheses.
-func (v *verifier) sourceOf(at ir.Index) string {
-	l := v.p.Line(at)
-	if l == nil || l.Line == 0 {
-		return ""
-	}
-	return fmt.Sprintf(" (%s:%d)", l.File, l.Line)
 }
 
 // inWords says what a register is known to be.
@@ -235,11 +210,10 @@ func (r *reg) pointerInWords(v *verifier) string {
 		return "the address of the packet's end"
 	}
 	switch {
+	case !r.IsConst() && (r.SMin <= -1<<32 || r.SMax >= 1<<32):
+		s += " at an offset without bounds"
 	case !r.IsConst():
 		s += fmt.Sprintf(" at offset %d to %d", int64(r.off)+r.SMin, int64(r.off)+r.SMax)
-		if r.SMax >= 1<<32 || r.UMax > math.MaxInt64 {
-			s = r.describe() + " at an offset without bounds"
-		}
 	case r.off != 0 || r.kind == Stack:
 		s += fmt.Sprintf(" at offset %d", r.off)
 	}
@@ -268,48 +242,4 @@ func (v *verifier) lostAt(r uint8) string {
 		}
 	}
 	return ""
-}
-
-// hints say what would help, by the class of the error.
-var hints = map[Code]string{
-	Unreachable:    "remove the instructions, or the jump over them",
-	Loop:           "unroll the loop, or use a profile that allows loops",
-	InfiniteLoop:   "make something change in each round that the condition of the loop looks at",
-	TooComplex:     "give loops smaller bounds, put branches that look alike into one, or split the program by tail calls",
-	TooDeep:        "call fewer functions inside each other",
-	StackTooDeep:   "use less stack: put large variables into a per-CPU array",
-	Recursion:      "turn the recursion into a loop",
-	UnreadRegister: "set the register first; what must survive a call belongs into R6 to R9 or on the stack",
-	PointerArith:   "limit the number first, by & with a mask or by comparing it with both bounds",
-	PointerCompare: "compare numbers, or compare with the packet's end or with 0",
-	PointerLeak:    "do not store, pass or return the address itself",
-	DivisionByZero: "divide by something else than 0",
-	BadShift:       "shift by less than the width",
-	NotPointer:     "use a register that holds an address; a number that was read from memory is none",
-	MaybeNull:      "compare the register with 0 and use it only on the branch where it is not",
-	BadStack:       "keep offsets from R10 between -512 and the size of the access below 0",
-	UninitStack:    "write all bytes that are read, padding too",
-	CorruptStack:   "save and load addresses as 8 bytes at a multiple of 8",
-	BadContext:     "read a field at its offset and with its size; not all programs may access all fields",
-	BadPacket:      "compare data plus the size of what is read with data_end first, and read only if it does not lie behind",
-	BadMapValue:    "compare the index with the size of the value first, as an unsigned number",
-	BadMemory:      "compare the offset with the size of the memory first, as an unsigned number",
-	ReadOnly:       "write to a copy",
-	WriteOnly:      "use another map: this one was made to be written only",
-	Misaligned:     "access at a multiple of the size, or use smaller accesses",
-	BadHelper:      "use a helper that programs of this type may call, or another type of program",
-	BadArgument:    "pass what the helper takes; for a size, limit it first by & or by comparing it",
-	BadMap:         "use a map of a type that the helper works on",
-	BadReturn:      "set R0 to one of the allowed results on every path",
-	BadCallback:    "let the callback return 0 to go on or 1 to stop",
-	Unreleased:     "release it on every path, also on those that end early",
-	NotReference:   "release what was acquired, once, after it was compared with 0",
-	LockHeld:       "give the lock back first",
-	LockMisuse:     "take one lock at a time, and give back the one that was taken",
-	BadPacketLoad:  "use it in a socket filter or tc program, outside of functions, with the context in R6",
-	BadDynptr:      "make the dynptr or iterator first, use it only through helpers, and release it",
-	BadAtomic:      "use atomic operations on map values and the stack",
-	MixedPointers:  "give each kind of pointer an access of its own",
-	BadAttach:      "give an attach type of this type of program, and a target that the kernel has",
-	BadObject:      "read whole fields at the offsets that the kernel's types say, directly or by bpf_core_read, which moves them for each kernel",
 }

@@ -31,9 +31,9 @@ func (v *verifier) pointerArith(in *ir.Ins, row *isa.Row, ptr reg, off *reg, swa
 			dst.setUnknown()
 			return nil
 		}
-		return fail("R%d is an address (%s): 32-bit arithmetic would cut it", at, ptr.name())
+		return hinted(fail("R%d is %s: 32-bit arithmetic would cut it", at, ptr.describe()), "compute with all 64 bits of an address")
 	case ptr.has(orNull):
-		return v.failReg(MaybeNull, at, "R%d may be null (%s): compare it with 0 before computing with it", at, ptr.name())
+		return v.failReg(MaybeNull, at, "R%d is %s: compare it with 0 before computing with it", at, ptr.describe())
 	case ptr.kind == Mem && ptr.has(untrusted):
 		return nil
 	}
@@ -41,20 +41,20 @@ func (v *verifier) pointerArith(in *ir.Ins, row *isa.Row, ptr reg, off *reg, swa
 	case Context, MapValue, MapKey, Stack, PacketMeta, Packet, Object, Mem, Buf, Func, Dynptr:
 	case FlowKeys:
 		if !known {
-			return fail("R%d is an address (%s), to which only constants can be added", at, ptr.name())
+			return fail("R%d is %s, to which only constants can be added", at, ptr.describe())
 		}
 	case Map:
 		if !known || off.UMin != 0 || row.Fn != isa.FnAdd {
-			return fail("R%d is a map: no arithmetic on it is allowed", at)
+			return hinted(fail("R%d is a map: no arithmetic on it is allowed", at), "pass the map to helpers as it is")
 		}
 	case Arena:
 		*dst = ptr
 		return nil
 	default:
-		return fail("R%d is an address (%s): no arithmetic on it is allowed", at, ptr.name())
+		return fail("R%d is %s: no arithmetic on it is allowed", at, ptr.describe())
 	}
 	if v.opts.Strict && row.From == isa.FromReg && ptr.kind != Stack && ptr.kind != MapValue {
-		return fail("R%d is an address (%s), to which only constants in the instruction can be added: a processor could run ahead with another number", at, ptr.name())
+		return fail("R%d is %s, to which only constants in the instruction can be added: a processor could run ahead with another number", at, ptr.describe())
 	}
 	number := at
 	if row.From == isa.FromReg {
@@ -75,14 +75,15 @@ func (v *verifier) pointerArith(in *ir.Ins, row *isa.Row, ptr reg, off *reg, swa
 		v.pointerAdd(&out, &ptr, off, known)
 	case isa.FnSub:
 		if swapped {
-			return fail("R%d -= R%d: an address (%s) is subtracted from a number", in.Dst, in.Src, ptr.name())
+			return fail("R%d -= R%d: %s is subtracted from a number", in.Dst, in.Src, ptr.describe())
 		}
 		if ptr.kind == Stack {
-			return fail("R%d is an address on the stack: subtraction from it is not allowed, add a negative number", at)
+			return hinted(fail("R%d is an address on the stack: subtraction from it is not allowed", at), "add a negative number")
 		}
 		v.pointerSub(&out, &ptr, off, known)
 	default:
-		return fail("R%d is an address (%s): %s on it is not allowed, only adding and subtracting is", at, ptr.name(), opSign(row))
+		return hinted(fail("R%d is %s: %s on it is not allowed, only adding and subtracting is", at, ptr.describe(), opSign(row)),
+			"compute with numbers, and add the result to the address")
 	}
 	*dst = out
 	if err := v.saneOffset(in.Dst, dst, &ptr); err != nil {
@@ -98,13 +99,13 @@ func (v *verifier) pointerArith(in *ir.Ins, row *isa.Row, ptr reg, off *reg, swa
 func (v *verifier) saneOffset(at uint8, r, ptr *reg) error {
 	switch {
 	case r.IsConst() && (int64(r.Bits.Value) >= maxOffset || int64(r.Bits.Value) <= -maxOffset):
-		return v.failReg(PointerArith, at, "%d is too large an offset for an address (%s)", int64(r.Bits.Value), ptr.name())
+		return v.failReg(PointerArith, at, "the number that is added to %s is %d, and allowed are less than %d to both sides", ptr.describe(), int64(r.Bits.Value), int64(maxOffset))
 	case r.pointer() && (r.off >= maxOffset || r.off <= -maxOffset):
-		return v.failReg(PointerArith, at, "%d is too large an offset for an address (%s)", r.off, ptr.name())
+		return v.failReg(PointerArith, at, "%s would be moved by %d, and allowed are less than %d to both sides", ptr.describe(), r.off, int64(maxOffset))
 	case r.SMin == math.MinInt64:
-		return v.failReg(PointerArith, at, "a number without a lower bound is an offset of an address (%s)", ptr.name())
+		return v.failReg(PointerArith, at, "the number that is added to %s has no lower bound", ptr.describe())
 	case r.SMin >= maxOffset || r.SMin <= -maxOffset:
-		return v.failReg(PointerArith, at, "a number from %d on is too large an offset for an address (%s)", r.SMin, ptr.name())
+		return v.failReg(PointerArith, at, "the number that is added to %s may be %d, and allowed are less than %d to both sides", ptr.describe(), r.SMin, int64(maxOffset))
 	}
 	return nil
 }

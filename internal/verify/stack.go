@@ -24,7 +24,11 @@ func position(off int) (n, b int) { return (-off - 1) / 8, (-off - 1) % 8 }
 // stackRange checks that the offsets from lo to hi lie in a frame, and notes how deep it is.
 func (v *verifier) stackRange(r uint8, ptr *reg, lo, hi int64, what string) error {
 	if lo < -maxStack || lo >= 0 || hi > 0 {
-		return v.failReg(BadStack, r, "%s through R%d at offset %d, %d bytes: the stack is from -%d to 0", what, r, lo, hi-lo, maxStack)
+		if !ptr.IsConst() {
+			return hinted(v.failReg(BadStack, r, "%s through R%d, which may come to bytes %d to %d from R10: the stack has bytes -%d to -1", what, r, lo, hi-1, maxStack),
+				"compare the index with the size of the variable right before the access, as an unsigned number, or & it with a mask")
+		}
+		return v.failReg(BadStack, r, "%s of %d bytes through R%d at offset %d from R10: the stack has bytes -%d to -1", what, hi-lo, r, lo, maxStack)
 	}
 	fn := v.cur.frames[ptr.frame].fn
 	v.depths[fn] = max(v.depths[fn], int(-lo))
@@ -197,7 +201,7 @@ func (v *verifier) loadStack(frame int, off, size int, dst *reg) error {
 		}
 		*dst = s.reg
 	case s.reg.kind != Scalar:
-		return v.fail(CorruptStack, "read of %d bytes at stack offset %d: a part of a saved address (%s)", size, off, s.reg.name())
+		return v.fail(CorruptStack, "read of %d bytes at stack offset %d: a part of a saved address (%s)", size, off, s.reg.describe())
 	case dst == nil:
 		return nil
 	case size <= spilled && b == 7:
@@ -249,7 +253,7 @@ func (v *verifier) countZeros(s *slot, off, size int) (zeros int, err error) {
 		case k == byteZero:
 			zeros++
 		case k == byteInvalid:
-			return 0, v.fail(UninitStack, "read of %d bytes at stack offset %d: nothing was written to offset %d", size, off, off+i)
+			return 0, v.fail(UninitStack, "read of %d bytes at stack offset %d: nothing was written to the byte at offset %d", size, off, off+i)
 		default:
 			return 0, v.fail(BadDynptr, "read of %d bytes at stack offset %d: a dynptr or iterator is there", size, off)
 		}
@@ -289,7 +293,7 @@ func (v *verifier) loadStackVar(ptr *reg, lo, hi, size int, dst *reg) error {
 			zero = false
 		case byteInvalid:
 			if v.opts.Strict {
-				return v.fail(UninitStack, "read of an unknown place of the stack from %d on: nothing was written to offset %d", lo, o)
+				return v.fail(UninitStack, "read of an unknown place of the stack from %d on: nothing was written to the byte at offset %d", lo, o)
 			}
 			zero = false
 		default:
