@@ -196,7 +196,7 @@ func TestNativeALU(t *testing.T) {
 }
 
 func TestNativeALUImm(t *testing.T) {
-	imms := append([]int32{2, 3, 7, 10, 31, 32, 33, 63, 64, -2, -7}, edges...)
+	imms := append([]int32{2, 3, 5, 6, 7, 10, 14, 28, 31, 32, 33, 63, 64, 641, 1000, 1<<20 + 1, 1 << 30, math.MaxInt32 - 1, -2, -7}, edges...)
 	rows(t, func(r *isa.Row) {
 		if r.From == isa.FromReg {
 			return
