@@ -117,9 +117,6 @@ func (out *Verification) verify(p *spec.Program, maps []spec.Map, opts *VerifyOp
 	if err != nil {
 		return err
 	}
-	for _, e := range p.Externs {
-		return &UnsupportedError{Slot: e.Insn, Text: fmt.Sprintf("%s, which is the kernel's", e.Name)}
-	}
 	source := p
 	if len(p.Calls) > 0 {
 		source, err = resolveCalls(p, helpers)
@@ -147,7 +144,7 @@ func (out *Verification) verify(p *spec.Program, maps []spec.Map, opts *VerifyOp
 		}
 	}
 	r, err := verify.Verify(prog, &verify.Options{
-		Type: progtype.Find(p.Type), Profile: opts.Profile, Maps: frozen, Strict: opts.Strict, Limit: opts.Limit, Log: opts.Log, Graph: opts.Graph,
+		Type: progtype.Find(p.Type), Profile: opts.Profile, Maps: frozen, Externs: p.Externs, Strict: opts.Strict, Limit: opts.Limit, Log: opts.Log, Graph: opts.Graph,
 		Helper: helpers.provable, Kernel: func() []*btf.Spec { return kernelTypes(opts.KernelTypes) }, Rejected: opts.rejected,
 	})
 	out.MaxInsns = r.Facts.MaxInsns

@@ -103,6 +103,9 @@ func variables(p *spec.Program, code []isa.Instruction) error {
 			}
 		}
 		switch {
+		case e.Type == nil: // only the address counts
+			code[e.Insn] = isa.LdImm64.Make(code[e.Insn].Dst(), 0, 0, -1<<31)
+			code[e.Insn+1] = isa.Instruction{Imm: -1}
 		case id != 0:
 			code[e.Insn] = isa.LdVarAddr.Make(code[e.Insn].Dst(), 0, 0, int32(id))
 			code[e.Insn+1] = isa.Instruction{}

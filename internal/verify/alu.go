@@ -295,6 +295,8 @@ func (v *verifier) loadImm(in *ir.Ins, row *isa.Row) error {
 		if v.maps[m].Type == spec.Arena {
 			*dst = pointerTo(Arena)
 		}
+	case v.externAt[v.at] != nil:
+		*dst = v.extern(v.externAt[v.at])
 	case row.Op == isa.LdImm64:
 		*dst = constScalar(in.Imm)
 	case row.Op == isa.LdFunc:

@@ -27,7 +27,11 @@ func (v *verifier) call(in *ir.Ins, row *isa.Row) (ir.Index, error) {
 	}
 	h := v.helper(v.at)
 	if h == nil {
-		return 0, v.unsupported("helper %d is not known", int32(in.Imm))
+		id := int32(in.Imm)
+		if name, ok := helper.Name(id); ok {
+			return 0, v.unsupported("helper %s is not known", name)
+		}
+		return 0, v.fail(BadHelper, "there is no helper %d", id)
 	}
 	if err := v.mayCall(h); err != nil {
 		return 0, err

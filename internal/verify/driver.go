@@ -56,7 +56,9 @@ type verifier struct {
 	structs map[string]*btf.Struct
 	target  target
 
-	wrong *Error // of the first path that has gone wrong
+	wrong    *Error                       // of the first path that has gone wrong
+	externAt map[ir.Index]*spec.ExternRef // the loads of addresses of the kernel's
+
 	facts *Facts
 	log   *logger
 	graph *graph

@@ -39,6 +39,9 @@ func (v *verifier) known() error {
 			return err
 		}
 	}
+	if err := v.findExterns(); err != nil {
+		return err
+	}
 	if err := v.findTarget(); err != nil {
 		return err
 	}
@@ -72,15 +75,12 @@ func (v *verifier) directValue(at ir.Index, ref *spec.MapRef, m *spec.Map) error
 func (v *verifier) knownInstructions() error {
 	for i := range v.p.Ins {
 		at := ir.Index(i)
-		in, row := &v.p.Ins[i], v.rows[i]
+		row := v.rows[i]
 		unknown := func(format string, args ...any) error {
 			return &Unsupported{Slot: v.p.Slots[at], Text: v.sprintf(format, args...)}
 		}
 		switch row.Op {
 		case isa.Call, isa.CallKfunc:
-			if v.helper(at) == nil {
-				return unknown("helper %d is not known to the verifier", int32(in.Imm))
-			}
 			if row.Op == isa.CallKfunc && !gplCompatible(v.p.Source.License) && !v.plain() {
 				return v.failAt(at, BadHelper, "kernel functions may be called only by programs whose license is compatible with the GPL, and this one's is %q", v.p.Source.License)
 			}
@@ -89,6 +89,9 @@ func (v *verifier) knownInstructions() error {
 				return unknown("it refers to a map by a number, and nothing says which map that is")
 			}
 		case isa.LdVarAddr, isa.CallReg, isa.AddrSpaceCast:
+			if v.externAt[at] != nil {
+				continue
+			}
 			return unknown("%s is not known to the verifier", row.Op)
 		}
 	}

@@ -25,6 +25,9 @@ type Options struct {
 	// and there is no verdict on what needs them.
 	Kernel func() []*btf.Spec
 
+	// Externs are the places where the program loads the address of something of the kernel's.
+	Externs []spec.ExternRef
+
 	// Strict refuses programs that let addresses become visible, as the kernel does for users that may load
 	// programs but not look at the kernel's memory (CAP_BPF without CAP_PERFMON).
 	Strict bool
