@@ -231,3 +231,27 @@ func TargetMayCall(helper string, t spec.ProgramType, at spec.AttachType, target
 	}
 	return true
 }
+
+// Functions of the kernel that programs cannot be attached to: at all, and at their ends, which they do not reach.
+const (
+	untraceable = ` migrate_disable migrate_enable rcu_read_unlock_strict preempt_count_add preempt_count_sub __rcu_read_lock __rcu_read_unlock `
+	endless     = ` do_exit do_group_exit kthread_complete_and_exit kthread_exit make_task_dead __x64_sys_exit __x64_sys_exit_group __ia32_sys_exit
+		__ia32_sys_exit_group __arm64_sys_exit __arm64_sys_exit_group `
+)
+
+// Traceable reports whether programs of attach type at can be attached to a function of the kernel; known is false if
+// that depends on what the kernel's types do not tell.
+func Traceable(function string, at spec.AttachType, sleeps bool) (ok, known bool) {
+	ends := at == spec.AttachTraceFexit || at == spec.AttachModifyReturn
+	switch {
+	case inList(untraceable, function), ends && inList(endless, function):
+		return false, true
+	case at != spec.AttachModifyReturn && !sleeps:
+		return true, true
+	case strings.HasPrefix(function, "__x64_sys_"), strings.HasPrefix(function, "__arm64_sys_"):
+		return true, true // their results may be changed, and they may sleep
+	case at == spec.AttachModifyReturn && !sleeps && (strings.HasPrefix(function, "security_") || strings.HasPrefix(function, "bpf_modify_return_test")):
+		return true, true
+	}
+	return false, false
+}

@@ -30,7 +30,7 @@ var accepted = map[helper.Arg]kindSet{
 	helper.MapRef: kinds(Map), helper.MapKey: memKinds, helper.MapValue: memKinds, helper.MapValueOut: memKinds, helper.RecordSize: kinds(Scalar),
 	helper.Record: kinds(Mem), helper.Function: kinds(Func), helper.StackMem: kinds(Stack), helper.ConstString: kinds(MapValue),
 	helper.LockField: kinds(MapValue), helper.TimerField: kinds(MapValue), helper.DynptrRef: kinds(Stack, Dynptr), helper.Iterator: kinds(Stack),
-	helper.Object: kinds(Object), helper.PerCPU: kinds(Object), helper.Constant: kinds(Scalar),
+	helper.IRQFlag: kinds(Stack), helper.Object: kinds(Object), helper.PerCPU: kinds(Object), helper.Constant: kinds(Scalar),
 	helper.Socket: kinds(Socket), helper.SockCommon: kinds(SockCommon, Socket, TCPSock, XDPSock),
 }
 
@@ -53,7 +53,7 @@ func (v *verifier) argument(a *args, i int) error {
 			return err
 		}
 	}
-	special := kind.Kind() == helper.DynptrRef || kind.Kind() == helper.Iterator
+	special := kind.Kind() == helper.DynptrRef || kind.Kind() == helper.Iterator || kind.Kind() == helper.IRQFlag
 	if kind.Has(helper.Releases) && !special {
 		if x.ref == 0 && !x.zero() {
 			return v.failReg(NotReference, r, "R%d is no reference that %s could release", r, a.h.Name)
@@ -92,7 +92,7 @@ func (v *verifier) argumentKind(a *args, i int, kind helper.Arg, r uint8, x *reg
 	if x.has(orNull) && !kind.Has(helper.OrNull) {
 		return v.failReg(MaybeNull, r, "argument %d (R%d) of %s may be null: compare it with 0 first", i+1, r, a.h.Name)
 	}
-	if x.has(readOnly) && x.kind == Mem && kind.Kind() != helper.Mem {
+	if x.has(readOnly) && (x.kind == Mem || x.kind == Buf) && kind.Kind() != helper.Mem {
 		return v.failReg(ReadOnly, r, "argument %d (R%d) of %s is memory that can only be read", i+1, r, a.h.Name)
 	}
 	if kind.Kind() == helper.Record && !x.has(ringbuf) {
@@ -222,6 +222,8 @@ func (v *verifier) argumentValue(a *args, i int, kind helper.Arg, r uint8, x *re
 		return v.timerField(a, r, x)
 	case helper.DynptrRef:
 		return v.dynptrArg(a, i, kind, r, x)
+	case helper.IRQFlag:
+		return v.interruptFlag(a, kind, r, x)
 	case helper.Iterator:
 		return v.iterArg(a, i, kind, r, x)
 	}

@@ -213,3 +213,45 @@ func (v *verifier) pointerOut(r uint8, x reg, signed bool, out *reg) error {
 	}
 	return nil
 }
+
+// traceable checks that programs can be attached to the function.
+func (v *verifier) traceable(at spec.AttachType, name string) error {
+	w := &v.target
+	fail := func(format string, args ...any) error {
+		return v.failAt(0, BadAttach, "programs cannot be attached to %s: %s", name, v.sprintf(format, args...))
+	}
+	if len(w.proto.Params) > maxArguments/8 {
+		return fail("it has %d arguments", len(w.proto.Params))
+	}
+	switch t := btf.UnderlyingType(w.proto.Return).(type) {
+	case *btf.Void, *btf.Int, *btf.Enum, *btf.Pointer:
+	default:
+		return fail("its result is a %T", t)
+	}
+	for i := range w.proto.Params {
+		p := &w.proto.Params[i]
+		t := btf.UnderlyingType(p.Type)
+		n, err := btf.Sizeof(t)
+		switch t.(type) {
+		case *btf.Void:
+			return fail("it has a variable number of arguments")
+		case *btf.Int, *btf.Enum, *btf.Pointer, *btf.Struct, *btf.Union:
+		default:
+			return fail("argument %d is neither a number nor an address", i)
+		}
+		if err != nil || n == 0 || n > 16 {
+			return fail("argument %d has %d bytes", i, n)
+		}
+	}
+	if v.opts.Type.Type != spec.Tracing {
+		return nil
+	}
+	ok, known := progtype.Traceable(name, at, v.p.Source.Flags&spec.Sleepable != 0)
+	switch {
+	case !known:
+		return &Unsupported{Slot: -1, Text: v.sprintf("whether programs for %s may sleep, or change its result: the kernel's types do not tell", name)}
+	case !ok:
+		return fail("the kernel does not allow it")
+	}
+	return nil
+}

@@ -138,6 +138,9 @@ func (v *verifier) callHelper(h *helper.Helper) (ir.Index, error) {
 	if err := v.section(h); err != nil {
 		return 0, err
 	}
+	if h.Throws {
+		return v.throw(h)
+	}
 	if h.Callback != nil {
 		return v.callback(a)
 	}

@@ -100,7 +100,7 @@ func (v *verifier) pushLater(f *frame, at ir.Index) {
 
 // callbackEnds walks from the end of a callback back to the helper.
 func (v *verifier) callbackEnds(f *frame) (ir.Index, error) {
-	if err := v.resultIn(f.callback.Min, f.callback.Max, "the callback"); err != nil {
+	if err := v.resultIn(0, f.callback.Min, f.callback.Max, "the callback"); err != nil {
 		e := err.(*Error)
 		e.Code = BadCallback
 		return 0, e

@@ -90,29 +90,34 @@ func (v *verifier) end() error {
 		return err
 	}
 	if f := v.cur.top(); f.async {
-		return v.resultIn(f.callback.Min, f.callback.Max, "the callback")
+		return v.resultIn(0, f.callback.Min, f.callback.Max, "the callback")
 	}
+	return v.returns(0, "the program")
+}
+
+// returns checks what the program returns, in a register.
+func (v *verifier) returns(r uint8, who string) error {
 	if v.opts.Type.BTF && v.target.void && v.attach() != spec.AttachLSMCGroup && v.opts.Type.Type != spec.Tracing {
 		return nil // the hook or method has no result
 	}
-	if v.returnsObject() {
-		return v.noOffset(0, &v.cur.regs()[0], false)
+	if v.returnsObject(r) {
+		return v.noOffset(r, &v.cur.regs()[r], false)
 	}
-	if err := v.reads(0); err != nil {
+	if err := v.reads(r); err != nil {
 		return err
 	}
-	r0 := &v.cur.regs()[0]
+	x := &v.cur.regs()[r]
 	if v.plain() {
 		return nil
 	}
-	if v.opts.Strict && r0.pointer() {
-		return v.failReg(PointerLeak, 0, "R0 is %s, and returning it lets it become visible", r0.describe())
+	if v.opts.Strict && x.pointer() {
+		return v.failReg(PointerLeak, r, "R%d is %s, and returning it lets it become visible", r, x.describe())
 	}
-	if r, ok := v.resultRange(); ok {
-		if r0.pointer() {
-			return v.failReg(BadReturn, 0, "the program must return a number from %d to %d, and R0 is %s", r.Min, r.Max, r0.describe())
+	if rng, ok := v.resultRange(); ok {
+		if x.pointer() {
+			return v.failReg(BadReturn, r, "%s must return a number from %d to %d, and R%d is %s", who, rng.Min, rng.Max, r, x.describe())
 		}
-		return v.resultIn(r.Min, r.Max, "the program")
+		return v.resultIn(r, rng.Min, rng.Max, who)
 	}
 	return nil
 }
@@ -132,34 +137,32 @@ func (v *verifier) resultRange() (r progtype.Return, ok bool) {
 	return v.opts.Type.Range(v.attach())
 }
 
-// returnsObject reports whether the program is a method that returns a structure, and R0 is a reference to one.
-func (v *verifier) returnsObject() bool {
+// returnsObject reports whether the program is a method that returns a structure, and a register is a reference to one.
+func (v *verifier) returnsObject(r uint8) bool {
 	if v.opts.Type.Type != spec.StructOps {
 		return false
 	}
-	r0 := &v.cur.regs()[0]
+	r0 := &v.cur.regs()[r]
 	ptr, ok := btf.UnderlyingType(v.target.proto.Return).(*btf.Pointer)
 	return ok && r0.kind == Object && r0.ref != 0 && v.structOf(r0) == btf.UnderlyingType(ptr.Target)
 }
 
-// resultIn checks that R0 is in a range.
-func (v *verifier) resultIn(lo, hi int32, who string) error {
-	r0 := &v.cur.regs()[0]
-	if r0.kind != Scalar {
-		return v.failReg(BadReturn, 0, "%s must return a number from %d to %d, and R0 is %s", who, lo, hi, r0.describe())
+// resultIn checks that a register is in a range.
+func (v *verifier) resultIn(r uint8, lo, hi int32, who string) error {
+	x := &v.cur.regs()[r]
+	if x.kind != Scalar {
+		return v.failReg(BadReturn, r, "%s must return a number from %d to %d, and R%d is %s", who, lo, hi, r, x.describe())
 	}
-	v.precise(0)
+	v.precise(r)
+	from, to := x.SMin, x.SMax
 	if v.opts.Type.Type == spec.LSM && v.attach() == spec.AttachLSMMac && v.cur.depth() == 0 {
-		if r0.SMin32 < lo || r0.SMax32 > hi {
-			return v.failReg(BadReturn, 0, "%s must return a number from %d to %d, and R0 can be from %d to %d", who, lo, hi, r0.SMin32, r0.SMax32)
-		}
-		return nil
+		from, to = int64(x.SMin32), int64(x.SMax32) // only 32 bits count
 	}
-	if r0.IsConst() && (r0.SMin < int64(lo) || r0.SMax > int64(hi)) {
-		return v.failReg(BadReturn, 0, "%s must return a number from %d to %d, and R0 is %d", who, lo, hi, r0.SMin)
+	if from == to && (from < int64(lo) || to > int64(hi)) {
+		return v.failReg(BadReturn, r, "%s must return a number from %d to %d, and R%d is %d", who, lo, hi, r, from)
 	}
-	if r0.SMin < int64(lo) || r0.SMax > int64(hi) {
-		return v.failReg(BadReturn, 0, "%s must return a number from %d to %d, and R0 can be from %d to %d", who, lo, hi, r0.SMin, r0.SMax)
+	if from < int64(lo) || to > int64(hi) {
+		return v.failReg(BadReturn, r, "%s must return a number from %d to %d, and R%d can be from %d to %d", who, lo, hi, r, from, to)
 	}
 	return nil
 }

@@ -166,7 +166,7 @@ func isNext(h *helper.Helper) bool {
 func (v *verifier) iterArg(a *args, i int, kind helper.Arg, r uint8, x *reg) error {
 	name := a.h.Objects[i]
 	slots := iterSlots[name]
-	if slots == 0 || name == "bpf_iter_task" {
+	if slots == 0 {
 		return v.unsupported("the iterator %s", name)
 	}
 	off := int64(x.off) + int64(x.Bits.Value)
@@ -189,13 +189,19 @@ func (v *verifier) iterArg(a *args, i int, kind helper.Arg, r uint8, x *reg) err
 			}
 		}
 		ref := v.newID()
+		protection := flags(0)
+		if a.h.UnderRCU {
+			if protection = untrusted; v.inRCU() {
+				protection = rcu
+			}
+		}
 		v.cur.refs = append(v.cur.refs, reference{kind: refObject, id: ref, at: v.at})
 		for k := range slots {
 			s := &f.stack[n-k]
 			for b := range s.bytes {
 				s.bytes[b] = byteIter
 			}
-			s.reg = reg{Scalar: zeroOffset, kind: Iter, obj: obj}
+			s.reg = reg{Scalar: zeroOffset, kind: Iter, obj: obj, flags: protection}
 			if k == 0 {
 				s.reg.n, s.reg.ref = iterActive, ref
 			}
@@ -204,6 +210,9 @@ func (v *verifier) iterArg(a *args, i int, kind helper.Arg, r uint8, x *reg) err
 	}
 	for k := range slots {
 		s := &f.stack[n-k]
+		if s.bytes[7] == byteIter && s.reg.has(untrusted) {
+			return v.failReg(LockMisuse, r, "the iterator at stack offset %d is used outside the section of RCU that it was made in", off)
+		}
 		if s.bytes[7] != byteIter || s.reg.obj != obj || (k == 0) != (s.reg.ref != 0) {
 			return v.failReg(BadDynptr, r, "R%d must point to an iterator, and none that is in order is at stack offset %d", r, off)
 		}

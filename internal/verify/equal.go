@@ -185,7 +185,9 @@ func (v *verifier) slotSafe(a, b *slot, how exactness) bool {
 		return v.regExact(&a.reg, &b.reg)
 	case byteIter:
 		x, y := &a.reg, &b.reg
-		return x.obj == y.obj && x.n == y.n && v.idmap.same(x.ref, y.ref)
+		return x.obj == y.obj && x.n == y.n && x.flags == y.flags && v.idmap.same(x.ref, y.ref)
+	case byteIRQ:
+		return a.reg.obj == b.reg.obj && v.idmap.same(a.reg.ref, b.reg.ref)
 	}
 	return true
 }

@@ -177,6 +177,11 @@ func (v *verifier) findFunction(at spec.AttachType, name string) error {
 		return v.failAt(0, BadAttach, "the kernel has no function that %q stands for", name)
 	}
 	_, w.void = btf.UnderlyingType(w.proto.Return).(*btf.Void)
+	if f != nil && w.iter == nil {
+		if err := v.traceable(at, name); err != nil {
+			return err
+		}
+	}
 	if v.opts.Type.Type == spec.LSM {
 		w.result = progtype.HookResult(name, at, w.void)
 		if v.p.Source.Flags&spec.Sleepable != 0 && !progtype.SleepableHook(name) {

@@ -81,7 +81,7 @@ func (v *verifier) knownInstructions() error {
 		}
 		switch row.Op {
 		case isa.Call, isa.CallKfunc:
-			if row.Op == isa.CallKfunc && !gplCompatible(v.p.Source.License) && !v.plain() {
+			if h := v.helper(at); (row.Op == isa.CallKfunc || h != nil && h.Kfunc) && !gplCompatible(v.p.Source.License) && !v.plain() {
 				return v.failAt(at, BadHelper, "kernel functions may be called only by programs whose license is compatible with the GPL, and this one's is %q", v.p.Source.License)
 			}
 		case isa.LdMapFD, isa.LdMapValue, isa.LdMapIdx, isa.LdMapIdxValue:
@@ -97,11 +97,25 @@ func (v *verifier) knownInstructions() error {
 	}
 	for _, ref := range v.p.Source.Maps {
 		n := slices.IndexFunc(v.opts.Maps, func(m spec.Map) bool { return m.Name == ref.Map })
+		if v.sleepable() && !sleepableMap(v.maps[n].Type) {
+			at, _ := slices.BinarySearch(v.p.Slots, ir.Slot(ref.Insn))
+			return v.failAt(ir.Index(at), BadMap, "map %q is a %s, which programs that may sleep cannot use", ref.Map, v.maps[n].Type)
+		}
 		if !knownMap(v.maps[n].Type) {
 			return &Unsupported{Slot: ir.Slot(ref.Insn), Text: v.sprintf("map %q is a %s, which the verifier does not know", ref.Map, v.maps[n].Type)}
 		}
 	}
 	return nil
+}
+
+// sleepableMap reports whether programs that may sleep can use maps of a type.
+func sleepableMap(t spec.MapType) bool {
+	switch t {
+	case spec.Hash, spec.LRUHash, spec.Array, spec.PerCPUHash, spec.PerCPUArray, spec.LRUPerCPUHash, spec.ArrayOfMaps, spec.HashOfMaps,
+		spec.RingBuf, spec.UserRingBuf, spec.InodeStorage, spec.SkStorage, spec.TaskStorage, spec.CgrpStorage, spec.Queue, spec.Stack, spec.Arena:
+		return true
+	}
+	return false
 }
 
 func knownMap(t spec.MapType) bool {

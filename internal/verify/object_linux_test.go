@@ -262,6 +262,13 @@ func (g *objectGen) step() {
 		g.regs[b] = g.regs[a]
 	case n < 78:
 		g.call([]string{"bpf_rcu_read_lock", "bpf_rcu_read_unlock"}[rng.IntN(2)], true)
+	case n < 80:
+		g.interrupts()
+	case n < 83:
+		g.iterator()
+	case n == 83:
+		g.emit(isa.Mov64Imm.Make(1, 0, 0, int32(rng.IntN(2))))
+		g.call("bpf_throw", true)
 	default:
 		g.helper()
 	}
@@ -383,6 +390,69 @@ func (g *objectGen) helper() {
 	}
 }
 
+// interrupts saves or restores the state of interrupts.
+func (g *objectGen) interrupts() {
+	slot := func() {
+		g.emit(isa.Mov64Reg.Make(1, 10, 0, 0), isa.Add64Imm.Make(1, 0, 0, int32(-8*(1+g.rng.IntN(4)))))
+	}
+	slot()
+	g.call([]string{"bpf_local_irq_save", "bpf_local_irq_restore"}[g.rng.IntN(2)], true)
+	if g.rng.IntN(2) == 0 {
+		g.p.Insns = append(g.p.Insns, g.p.Insns[len(g.p.Insns)-3:len(g.p.Insns)-1]...)
+		g.call("bpf_local_irq_restore", true)
+	}
+}
+
+// iterator walks over tasks.
+func (g *objectGen) iterator() {
+	rng := g.rng
+	at := func() { g.emit(isa.Mov64Reg.Make(1, 10, 0, 0), isa.Add64Imm.Make(1, 0, 0, -64)) }
+	if rng.IntN(2) == 0 {
+		g.call("bpf_rcu_read_lock", true)
+	}
+	at()
+	g.emit(isa.Mov64Imm.Make(2, 0, 0, 0), isa.Mov64Imm.Make(3, 0, 0, 0))
+	if rng.IntN(4) == 0 {
+		g.emit(isa.Mov64Reg.Make(2, g.pick(true), 0, 0))
+	}
+	g.call("bpf_iter_task_new", true)
+	loop := len(g.p.Insns)
+	at()
+	g.call("bpf_iter_task_next", true)
+	out := len(g.p.Insns)
+	g.emit(isa.JEq64Imm.Make(0, 0, 0, 0))
+	g.regs[7] = nil
+	var s *btf.Struct
+	if g.types().TypeByName("task_struct", &s) == nil {
+		g.regs[7] = s
+	}
+	g.emit(isa.Mov64Reg.Make(7, 0, 0, 0))
+	for range rng.IntN(3) {
+		to := g.pick(false)
+		if g.regs[7] == nil {
+			break
+		}
+		off, size, t := g.field(g.regs[7])
+		g.emit(loads[size].Make(to, 7, int16(off), 0))
+		g.regs[to] = t
+	}
+	if rng.IntN(3) == 0 {
+		g.helper()
+	}
+	if rng.IntN(3) > 0 {
+		g.emit(isa.JEq64Imm.Make(10, 0, 0, 1))
+		g.p.Insns[len(g.p.Insns)-1] = isa.Goto.Make(0, 0, int16(loop-len(g.p.Insns)), 0)
+	}
+	g.p.Insns[out].Off = int16(len(g.p.Insns) - out - 1)
+	if rng.IntN(8) > 0 {
+		at()
+		g.call("bpf_iter_task_destroy", true)
+	}
+	if rng.IntN(2) == 0 {
+		g.call("bpf_rcu_read_unlock", true)
+	}
+}
+
 func (g *objectGen) types() *btf.Spec {
 	k, _ := hostTypes()
 	return k
@@ -481,8 +551,11 @@ func TestObjectDifferential(t *testing.T) {
 		theirs, ours := judgeObject(t, p, objectMaps)
 		var unknown *Unsupported
 		switch {
-		case strings.HasPrefix(theirs, "invalid argument:  at"):
+		case strings.HasPrefix(theirs, "invalid argument:  at"), strings.Contains(theirs, "verifier bug"):
 			counted["no verdict"]++
+			return
+		case theirs == "" && ours != nil && strings.Contains(ours.Error(), "the state of interrupts must lie"):
+			counted["intended"]++ // the kernel takes R10 itself for R10-8
 			return
 		case errors.As(ours, &unknown):
 			counted["unsupported: "+unknown.Text]++

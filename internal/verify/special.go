@@ -4,9 +4,7 @@ package verify
 
 import (
 	"bytes"
-	"slices"
 
-	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/spec"
 )
 
@@ -59,37 +57,6 @@ func (v *verifier) lock(a *args, r uint8, x *reg) error {
 			v.cur.refs = append(v.cur.refs[:i], v.cur.refs[i+1:]...)
 			break
 		}
-	}
-	return nil
-}
-
-// sectionKinds are the states that sections stand for.
-var sectionKinds = map[helper.Section]refKind{helper.RCURead: refRCU, helper.PreemptOff: refPreempt}
-
-// section enters or leaves a section, in which the program must not sleep and which it must leave before its end.
-func (v *verifier) section(h *helper.Helper) error {
-	switch {
-	case h.Throws:
-		return v.unsupported("%s, which ends the program", h.Name)
-	case h.Enters == helper.InterruptsOff || h.Leaves == helper.InterruptsOff:
-		return v.unsupported("%s, which keeps interrupts off", h.Name)
-	case h.Enters != helper.NoSection:
-		k := sectionKinds[h.Enters]
-		if r := v.cur.holding(k); k == refRCU && r != nil {
-			return v.fail(LockMisuse, "%s inside the section entered at instruction %d", h.Name, v.p.Slots[r.at])
-		}
-		v.cur.refs = append(v.cur.refs, reference{kind: k, at: v.at})
-	case h.Leaves != helper.NoSection:
-		k := sectionKinds[h.Leaves]
-		for i := len(v.cur.refs) - 1; i >= 0; i-- {
-			if v.cur.refs[i].kind == k {
-				v.cur.refs = slices.Delete(v.cur.refs, i, i+1)
-				return nil
-			}
-		}
-		return v.fail(LockMisuse, "%s, and the program is in no such section", h.Name)
-	case h.Sleeps && (v.cur.holding(refRCU) != nil || v.cur.holding(refPreempt) != nil):
-		return v.fail(LockHeld, "%s may sleep, and the program is in a section in which it must not", h.Name)
 	}
 	return nil
 }

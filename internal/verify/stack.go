@@ -140,7 +140,7 @@ func (v *verifier) storeStackVar(r uint8, ptr *reg, lo, hi int, val *reg, valReg
 		n, b := position(o)
 		s := &f.stack[n]
 		switch k := s.bytes[b]; {
-		case k == byteDynptr || k == byteIter:
+		case k == byteDynptr || k == byteIter || k == byteIRQ:
 			return v.failReg(BadDynptr, r, "write to an unknown place of the stack, where a dynptr or iterator is")
 		case v.opts.Strict && k != byteMisc && k != byteZero:
 			return v.failReg(UninitStack, r, "write to an unknown place of the stack from %d on: not all bytes it may be hold plain data", lo)
@@ -316,7 +316,7 @@ func (v *verifier) destroySpecial(frame, off, size int) error {
 	for o := off; o < off+size; o++ {
 		n, b := position(o)
 		switch f.stack[n].bytes[b] {
-		case byteIter:
+		case byteIter, byteIRQ:
 			f.stack[n] = slot{bytes: [8]byteKind{byteMisc, byteMisc, byteMisc, byteMisc, byteMisc, byteMisc, byteMisc, byteMisc}}
 		case byteDynptr:
 			if err := v.destroyDynptr(f, n); err != nil {

@@ -20,6 +20,7 @@ const (
 	byteZero                    // zero
 	byteDynptr                  // a part of a dynptr
 	byteIter                    // a part of an iterator
+	byteIRQ                     // a part of a saved state of interrupts
 )
 
 // slot is eight bytes of the stack. Byte 0 is that of the highest address.
