@@ -53,6 +53,7 @@ internal/conformance: helper
 internal/enginetest:  internal/conformance helper asm spec isa
 internal/tracedat:    event github.com/klauspost/compress/zstd
 internal/capture:     spec github.com/gopacket/gopacket github.com/klauspost/compress/zstd
+examples/bpf2go:      github.com/cilium/ebpf
 examples/gen:         github.com/gopacket/gopacket
 cmd/skep:             . asm bpfmap elf event classic pcap filter seccomp helper progtype spec isa internal/btfprint internal/capture internal/conformance internal/interp internal/ir internal/jit internal/jit/amd64 internal/kernel internal/live internal/mem internal/tracedat github.com/cilium/ebpf/btf github.com/gopacket/gopacket golang.org/x/arch golang.org/x/net/bpf golang.org/x/term github.com/spf13/cobra
 `
