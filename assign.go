@@ -5,6 +5,7 @@ package skep
 import (
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/skepbpf/skep/bpfmap"
 	"github.com/skepbpf/skep/spec"
@@ -12,7 +13,7 @@ import (
 
 // LoadAndAssign makes of a collection what the fields of the struct that to points to ask for, and puts it there.
 // Fields with a tag `ebpf:"name"` get the program, map or variable of that name: their types are *Program,
-// *bpfmap.Local (Map), bpfmap.Map and *Variable. Structs in the struct are filled in as well. Only programs that
+// *bpfmap.Local (Map), bpfmap.Map, *Variable and *StructOps. Structs in the struct are filled in as well. Only programs that
 // have a field are loaded; opts may be nil.
 func LoadAndAssign[S Source](from S, to any, opts *CollectionOptions) error {
 	if opts == nil {
@@ -32,7 +33,7 @@ func LoadAndAssign[S Source](from S, to any, opts *CollectionOptions) error {
 			own.Only = append(own.Only, f.name)
 		}
 	}
-	own.Only = append(own.Only, tailCalled(c)...)
+	own.Only = append(own.Only, needed(c, fields)...)
 	if len(own.Only) == 0 {
 		without := *c
 		without.Programs = nil
@@ -45,9 +46,15 @@ func LoadAndAssign[S Source](from S, to any, opts *CollectionOptions) error {
 	return coll.assign(fields)
 }
 
-// tailCalled returns the programs that maps of programs name.
-func tailCalled(c *spec.Collection) (names []string) {
+// needed returns the programs that maps of programs name, and those of tables of functions that are asked for.
+func needed(c *spec.Collection, fields []taggedField) (names []string) {
 	for _, m := range c.Maps {
+		asked := func(f taggedField) bool { return f.name == m.Name && f.value.Type() == reflect.TypeFor[*StructOps]() }
+		if slices.ContainsFunc(fields, asked) {
+			for _, method := range m.Methods {
+				names = append(names, method.Program)
+			}
+		}
 		for _, e := range m.Contents {
 			if e.Program != "" {
 				names = append(names, e.Program)
@@ -119,6 +126,8 @@ func (c *Collection) assign(fields []taggedField) error {
 			found, ok = c.Programs[f.name], c.Programs[f.name] != nil
 		case reflect.TypeFor[*bpfmap.Local](), reflect.TypeFor[bpfmap.Map]():
 			found, ok = c.Maps[f.name], c.Maps[f.name] != nil
+		case reflect.TypeFor[*StructOps]():
+			found, ok = c.StructOps[f.name], c.StructOps[f.name] != nil
 		case reflect.TypeFor[*Variable]():
 			found, ok = c.Variables[f.name], c.Variables[f.name] != nil
 		default:

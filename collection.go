@@ -18,6 +18,7 @@ type Collection struct {
 	Programs  map[string]*Program
 	Maps      map[string]*bpfmap.Local
 	Variables map[string]*Variable
+	StructOps map[string]*StructOps // tables of functions
 }
 
 // CollectionOptions says how to make a collection. The zero value, and nil, make it with everything in it.
@@ -50,13 +51,13 @@ type CollectionOptions struct {
 // newCollection makes the maps of c and loads its programs.
 func newCollection(c *spec.Collection, opts *CollectionOptions) (*Collection, error) {
 	b := &builder{spec: c, opts: opts, world: newWorld(), out: &Collection{
-		Programs: map[string]*Program{}, Maps: map[string]*bpfmap.Local{}, Variables: map[string]*Variable{}}}
+		Programs: map[string]*Program{}, Maps: map[string]*bpfmap.Local{}, Variables: map[string]*Variable{}, StructOps: map[string]*StructOps{}}}
 	for name := range opts.Variables {
 		if !slices.ContainsFunc(c.Variables, func(v spec.Variable) bool { return v.Name == name }) {
 			return nil, fmt.Errorf("there is no variable %q in the collection", name)
 		}
 	}
-	for _, step := range []func() error{b.makeMaps, b.fillOuterMaps, b.fillPointers, b.loadPrograms, b.fillProgArrays, b.variables} {
+	for _, step := range []func() error{b.makeMaps, b.fillOuterMaps, b.fillPointers, b.loadPrograms, b.fillProgArrays, b.variables, b.structOps} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -162,6 +163,9 @@ func (b *builder) setVariables(m *spec.Map) error {
 			m.Contents = []spec.MapEntry{{Key: make([]byte, m.KeySize), Value: make([]byte, m.ValueSize)}}
 		}
 		whole := slices.Clone(m.Contents[0].Value)
+		if end := uint64(v.Offset) + uint64(len(data)); m.Type == spec.Arena && end <= valueSize(m) && end > uint64(len(whole)) {
+			whole = append(whole, make([]byte, end-uint64(len(whole)))...)
+		}
 		if uint64(v.Offset)+uint64(len(data)) > uint64(len(whole)) {
 			return fmt.Errorf("variable %q does not lie in map %q", v.Name, m.Name)
 		}

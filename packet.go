@@ -68,7 +68,10 @@ type host struct{ *Instance }
 // ProgramType implements interp.Host.
 func (h host) ProgramType() spec.ProgramType { return h.prog.typ.Type }
 
-// ProgramLicense implements interp.Host.
+// AttachType implements interp.Host.
+func (h host) AttachType() uint32 { return h.prog.ir.Source.AttachType }
+
+// ProgramLicense implements helper.Run.
 func (h host) ProgramLicense() string { return h.prog.ir.Source.License }
 
 // Context implements interp.Host.
@@ -102,6 +105,14 @@ func (h host) Probe(b []byte, addr uint64) bool {
 		env.ReadKernel(b, addr)
 	}
 	return true
+}
+
+// Change implements interp.Host. Programs that stand for the methods of a structure change what they are given.
+func (h host) Change(addr uint64, n int) []byte {
+	if env := h.prog.opts.Env; env != nil && h.prog.typ.Type == spec.StructOps {
+		return env.KernelMemory(addr, n)
+	}
+	return nil
 }
 
 // PacketData implements interp.Host.

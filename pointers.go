@@ -26,7 +26,7 @@ func (b *builder) fillPointers() error {
 			}
 			n, there := b.world.number[p.Map]
 			switch {
-			case !ok || uint64(p.Offset)+8 > uint64(def.ValueSize):
+			case !ok || uint64(p.Offset)+8 > valueSize(def):
 				return fmt.Errorf("map %q: the address at %d is outside its value", def.Name, p.Offset)
 			case !there:
 				return fmt.Errorf("map %q: the value at %d is an address in map %q, which there is not", def.Name, p.Offset, p.Map)
@@ -57,4 +57,13 @@ func (b *builder) isSet(name string, off uint32) bool {
 		_, given := b.opts.Variables[v.Name]
 		return given && v.Map == name && off < v.Offset+v.Size && v.Offset < off+8
 	})
+}
+
+// valueSize returns the size of what variables lie in: a map's value, or the pages of an arena.
+func valueSize(m *spec.Map) uint64 {
+	if m.Type == spec.Arena {
+		const page = 4096
+		return uint64(m.MaxEntries) * page
+	}
+	return uint64(m.ValueSize)
 }

@@ -22,8 +22,8 @@ type Variable struct {
 
 func newVariable(v spec.Variable, m *bpfmap.Local) (*Variable, error) {
 	at, ok := m.LookupOffset(make([]byte, m.Spec().KeySize), 0)
-	if !ok || uint64(v.Offset)+uint64(v.Size) > uint64(m.Spec().ValueSize) {
-		return nil, fmt.Errorf("variable %q, %d bytes at %d, does not lie in map %q, whose value has %d bytes", v.Name, v.Size, v.Offset, m.Spec().Name, m.Spec().ValueSize)
+	if !ok || uint64(v.Offset)+uint64(v.Size) > valueSize(m.Spec()) {
+		return nil, fmt.Errorf("variable %q, %d bytes at %d, does not lie in map %q, whose value has %d bytes", v.Name, v.Size, v.Offset, m.Spec().Name, valueSize(m.Spec()))
 	}
 	return &Variable{v, m, at + int(v.Offset)}, nil
 }

@@ -4,6 +4,7 @@ package skep
 
 import (
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"github.com/cilium/ebpf/btf"
@@ -76,6 +77,18 @@ func (prog *Program) resolve(host bool) (*ir.Program, error) {
 	for _, ref := range prog.ir.Source.Maps {
 		named[ref.Insn] = true
 	}
+	if i := slices.IndexFunc(prog.ir.Ins, func(in ir.Ins) bool { return in.Op == isa.AddrSpaceCast }); i >= 0 {
+		arena := func(ref spec.MapRef) bool {
+			n, ok := prog.world.number[ref.Map]
+			return ok && prog.world.maps[n].Arena() != nil
+		}
+		switch {
+		case host:
+			return nil, fmt.Errorf("%w: instruction %d: pointers into an arena as addresses of the host", ErrNotSupported, prog.ir.Slots[i])
+		case !slices.ContainsFunc(prog.ir.Source.Maps, arena):
+			return nil, fmt.Errorf("%w: instruction %d: a pointer into an arena, and the program refers to none", ErrNotSupported, prog.ir.Slots[i])
+		}
+	}
 	return prog.ir.Resolve(func(i ir.Index, row *isa.Row) (uint64, error) {
 		in, slot := &prog.ir.Ins[i], int(prog.ir.Slots[i])
 		n, off := int(uint32(in.Imm)), int(in.Imm>>32)
@@ -99,6 +112,9 @@ func (prog *Program) resolve(host bool) (*ir.Program, error) {
 func (w *world) valueAddr(n, off int, host bool) (uint64, error) {
 	m := w.maps[n]
 	at, ok := m.LookupOffset(make([]byte, m.Spec().KeySize), 0)
+	if m.Arena() != nil && off <= len(m.Memory()) && !host {
+		return w.w.MemoryAddr(n) + uint64(off), nil
+	}
 	if m.Spec().Type != spec.Array || !ok {
 		return 0, fmt.Errorf("%w: the address of a value of map %q, a %s", ErrNotSupported, m.Spec().Name, m.Spec().Type)
 	}

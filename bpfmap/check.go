@@ -23,6 +23,10 @@ const (
 	flagMMapable      = 1 << 10
 	flagPreserveElems = 1 << 11
 	flagInnerMap      = 1 << 12
+	flagLink          = 1 << 13
+	flagTypeOfModule  = 1 << 15
+	flagFaults        = 1 << 17
+	flagNoUserConv    = 1 << 18
 
 	flagsAccess = flagRdonly | flagWronly | flagRdonlyProg | flagWronlyProg
 	flagsHash   = flagNoPrealloc | flagNoCommonLRU | flagNUMANode | flagsAccess | flagZeroSeed
@@ -92,6 +96,12 @@ func init() {
 		spec.TaskStorage:    {newStorage, flagNoPrealloc | flagClone, flagNoPrealloc, 4, anyValue, false, checkStorage},
 		spec.InodeStorage:   {newStorage, flagNoPrealloc | flagClone, flagNoPrealloc, 4, anyValue, false, checkStorage},
 		spec.CgrpStorage:    {newStorage, flagNoPrealloc | flagClone, flagNoPrealloc, 4, anyValue, false, checkStorage},
+		spec.StructOpsMap:   {newArray, flagLink | flagTypeOfModule, 0, 4, anyValue, true, checkStructOps},
+		spec.Arena:          {newArena, flagMMapable | flagFaults | flagNoUserConv, flagMMapable, 0, noValue, true, checkArena},
+
+		spec.ReuseportSockArray:  {newReuseportArray, flagNUMANode | flagsAccess, 0, 4, portValue, true, nil},
+		spec.CGroupStorage:       {newCGroupStorage, flagNUMANode | flagsAccess, 0, anySize, anyValue, false, checkGroupStorage},
+		spec.PerCPUCGroupStorage: {newCGroupStorage, flagNUMANode | flagsAccess, 0, anySize, anyValue, false, checkGroupStorage},
 	}
 }
 
@@ -263,6 +273,40 @@ func checkStackTrace(def *spec.Map) (Errno, string) {
 func checkStorage(def *spec.Map) (Errno, string) {
 	if def.ValueSize > 0xffff-64 {
 		return E2BIG, fmt.Sprintf("the value size %d is too large, at most %d are allowed", def.ValueSize, 0xffff-64)
+	}
+	return 0, ""
+}
+
+func checkStructOps(def *spec.Map) (Errno, string) {
+	if def.MaxEntries != 1 {
+		return EINVAL, fmt.Sprintf("max_entries is %d; a table of functions is one element", def.MaxEntries)
+	}
+	return 0, ""
+}
+
+func checkGroupStorage(def *spec.Map) (Errno, string) {
+	most := uint32(0xffff - 64)
+	if perCPU(def.Type) {
+		most = maxPerCPUValue
+	}
+	switch {
+	case def.KeySize != 8 && def.KeySize != groupKeySize:
+		return EINVAL, fmt.Sprintf("the key size %d is wrong: a key is the number of a control group, 8 bytes, or a struct bpf_cgroup_storage_key, %d", def.KeySize, groupKeySize)
+	case def.ValueSize > most:
+		return E2BIG, fmt.Sprintf("the value size %d is too large, at most %d are allowed", def.ValueSize, most)
+	}
+	return 0, ""
+}
+
+func checkArena(def *spec.Map) (Errno, string) {
+	size := uint64(def.MaxEntries) * pageSize
+	switch {
+	case def.Extra%pageSize != 0:
+		return EINVAL, fmt.Sprintf("map_extra, the address for user space, is %#x, which is no multiple of the page size, %d", def.Extra, pageSize)
+	case size > 1<<32:
+		return E2BIG, fmt.Sprintf("%d pages are more than 4 GiB", def.MaxEntries)
+	case def.Extra>>32 != (def.Extra+size-1)>>32:
+		return ERANGE, fmt.Sprintf("the arena at %#x goes beyond a multiple of 4 GiB", def.Extra)
 	}
 	return 0, ""
 }

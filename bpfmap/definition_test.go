@@ -22,8 +22,13 @@ func TestDefinitions(t *testing.T) {
 	if testing.Short() {
 		rounds = 600
 	}
+	defs := []spec.Map{{Type: spec.CGroupStorage, KeySize: 16, ValueSize: 8}, {Type: spec.CGroupStorage, KeySize: 8, ValueSize: 8},
+		{Type: spec.PerCPUCGroupStorage, KeySize: 16, ValueSize: 8}, {Type: spec.Arena, MaxEntries: 4, Flags: 1 << 10, Extra: 1<<44 + 1<<20}}
+	for i := range kernelDefs {
+		defs = append(defs, kernelDefs[i].Map)
+	}
 	for range rounds {
-		def := kernelDefs[r.IntN(len(kernelDefs))].Map
+		def := defs[r.IntN(len(defs))]
 		if r.IntN(12) == 0 {
 			def = spec.Map{Type: spec.BloomFilter, ValueSize: 8, MaxEntries: 20, Extra: uint64(r.IntN(18))}
 		}
@@ -37,6 +42,11 @@ func TestDefinitions(t *testing.T) {
 func spoil(def *spec.Map, r *rand.Rand) {
 	sizes := []uint32{0, 1, 2, 3, 4, 5, 8, 12, 16, 20, 260, 261, 512, 513, 1016, 1024, 4096, 5000, 1 << 15, 1<<15 + 1, 1 << 16, 1 << 22, 1<<22 + 1, 1 << 31}
 	pick := func() uint32 { return sizes[r.IntN(len(sizes))] }
+	if def.Type == spec.Arena && r.IntN(4) == 0 {
+		def.Flags = 1<<10 | 1<<(14+r.IntN(6))
+		def.Extra = []uint64{0, 1, 4096, 1<<32 - 4096, 1<<40 - 8192, 1<<47 - 4096}[r.IntN(6)]
+		return
+	}
 	switch r.IntN(4) {
 	case 0:
 		def.KeySize = pick()
@@ -97,7 +107,11 @@ func TestRefused(t *testing.T) {
 		{spec.Map{Type: spec.StackTrace, KeySize: 4, ValueSize: 1016, MaxEntries: 1 << 31}, nil, bpfmap.ENOMEM},
 		{spec.Map{Type: spec.RingBuf, MaxEntries: 1 << 31}, nil, bpfmap.ENOMEM},
 		{spec.Map{Type: spec.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1000}, &bpfmap.Options{MaxMemory: 4000}, bpfmap.ENOMEM},
-		{spec.Map{Type: spec.StructOpsMap, KeySize: 4, ValueSize: 8, MaxEntries: 1}, nil, bpfmap.EINVAL},
+		{spec.Map{Type: spec.StructOpsMap, KeySize: 4, ValueSize: 8, MaxEntries: 2}, nil, bpfmap.EINVAL},
+		{spec.Map{Type: spec.Arena, MaxEntries: 1<<20 + 1, Flags: 1 << 10}, nil, bpfmap.E2BIG},
+		{spec.Map{Type: spec.Arena, MaxEntries: 4, Flags: 1 << 10, Extra: 1<<32 - 4096}, nil, bpfmap.ERANGE},
+		{spec.Map{Type: spec.Arena, MaxEntries: 1, Flags: 1 << 10, Contents: []spec.MapEntry{{Value: make([]byte, 4097)}}}, nil, bpfmap.E2BIG},
+		{spec.Map{Type: spec.CGroupStorage, KeySize: 12, ValueSize: 8}, nil, bpfmap.EINVAL},
 		{spec.Map{Type: 1000, KeySize: 4, ValueSize: 8, MaxEntries: 1}, nil, bpfmap.EINVAL},
 		{spec.Map{Type: spec.ArrayOfMaps, KeySize: 4, ValueSize: 4, MaxEntries: 1}, nil, bpfmap.EBADF},
 		{spec.Map{Type: spec.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1, Fields: []spec.MapField{{Kind: spec.SpinLock, Offset: 8}}}, nil, bpfmap.EINVAL},

@@ -29,6 +29,7 @@ const (
 	ENODEV     Errno = 19
 	EINVAL     Errno = 22
 	ENOSPC     Errno = 28
+	ERANGE     Errno = 34
 	ENODATA    Errno = 61
 	EOVERFLOW  Errno = 75
 	EOPNOTSUPP Errno = 95
@@ -53,6 +54,7 @@ var errnoTable = map[Errno]errnoRow{
 	ENODEV:     {"ENODEV", "no such device", []error{syscall.ENODEV}},
 	EINVAL:     {"EINVAL", "invalid argument", []error{syscall.EINVAL}},
 	ENOSPC:     {"ENOSPC", "no space left", []error{syscall.ENOSPC}},
+	ERANGE:     {"ERANGE", "out of range", []error{syscall.ERANGE}},
 	ENODATA:    {"ENODATA", "no data available", nil},
 	EOVERFLOW:  {"EOVERFLOW", "value too large", []error{syscall.EOVERFLOW}},
 	EOPNOTSUPP: {"EOPNOTSUPP", "operation not supported", []error{syscall.EOPNOTSUPP, errors.ErrUnsupported}},

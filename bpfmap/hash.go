@@ -18,9 +18,11 @@ type hash struct {
 	perCPU int // 0 for maps with one value
 }
 
-func newHash(m *Local, o *Options) impl {
+func newHash(m *Local, o *Options) impl { return newHashOf(m, o, m.def.MaxEntries) }
+
+func newHashOf(m *Local, o *Options, entries uint32) *hash {
 	lru := m.def.Type == spec.LRUHash || m.def.Type == spec.LRUPerCPUHash
-	x := &hash{m: m, t: newTable(int(m.def.KeySize), m.def.MaxEntries, seedOf(o), lru), stride: int(round8(m.def.ValueSize))}
+	x := &hash{m: m, t: newTable(int(m.def.KeySize), entries, seedOf(o), lru), stride: int(round8(m.def.ValueSize))}
 	size := x.stride * x.t.elements()
 	m.mem = newMemory(uint64(size))
 	if perCPU(m.def.Type) {

@@ -93,6 +93,9 @@ var kernelDefs = []maptest.Def{
 	{Map: spec.Map{Type: spec.Sockmap, KeySize: 4, ValueSize: 8, MaxEntries: 4}, Keys: indexKeys(4), Values: numbers(8, 1<<30)},
 	{Map: spec.Map{Type: spec.Sockhash, KeySize: 8, ValueSize: 8, MaxEntries: 4}, Keys: hashKeys(8, 6), Values: numbers(8, 1<<30)},
 	{Map: spec.Map{Type: spec.ArrayOfMaps, KeySize: 4, ValueSize: 4, MaxEntries: 4, Inner: &inner}, Keys: indexKeys(4)},
+	{Map: spec.Map{Type: spec.ReuseportSockArray, KeySize: 4, ValueSize: 4, MaxEntries: 4}, Keys: indexKeys(4), Values: numbers(4, 1<<30)},
+	{Map: spec.Map{Type: spec.ReuseportSockArray, KeySize: 4, ValueSize: 8, MaxEntries: 4}, Keys: indexKeys(4), Values: numbers(8, 1<<30)},
+	{Map: spec.Map{Type: spec.Arena, MaxEntries: 4, Flags: 1 << 10}},
 	{Map: spec.Map{Type: spec.HashOfMaps, KeySize: 4, ValueSize: 4, MaxEntries: 4, Inner: &inner}, Keys: hashKeys(4, 6)},
 }
 

@@ -126,6 +126,8 @@ func (m *Local) memoryNeeded() uint64 {
 		return bloomBits(&m.def) / 8
 	case spec.Queue, spec.Stack:
 		return n * uint64(m.def.ValueSize)
+	case spec.Arena:
+		return n * pageSize
 	case spec.LPMTrie:
 		return n * (round8(m.def.ValueSize) + 2*(trieData+round8(m.def.KeySize)))
 	}
@@ -159,6 +161,9 @@ func (m *Local) putContent(e *spec.MapEntry, o *Options) error {
 		return errorOf("update", m.objects.put(e.Key, p, 0))
 	}
 	value := e.Value
+	if a := m.Arena(); a != nil {
+		return errorOf("update", a.fill(value))
+	}
 	if perCPU(m.def.Type) && len(value) == int(m.def.ValueSize) && len(value) != m.full {
 		one := make([]byte, round8(m.def.ValueSize))
 		copy(one, value)

@@ -63,6 +63,11 @@ func (a *objectArray) at(i uint32) *object {
 }
 
 func (a *objectArray) put(key []byte, v any, flags uint64) Errno {
+	return a.putChecked(key, v, flags, nil)
+}
+
+// putChecked is put that asks also, if it is not nil, about what is put, last of all.
+func (a *objectArray) putChecked(key []byte, v any, flags uint64, also func(v any) Errno) Errno {
 	i := binary.LittleEndian.Uint32(key)
 	v, wrong := a.accept(v)
 	switch {
@@ -80,6 +85,11 @@ func (a *objectArray) put(key []byte, v any, flags uint64) Errno {
 		old := a.slots[i].Load()
 		if e := checkPresence(flags, old != nil); e != 0 {
 			return e
+		}
+		if also != nil {
+			if e := also(v); e != 0 {
+				return e
+			}
 		}
 		if a.slots[i].CompareAndSwap(old, o) {
 			return 0

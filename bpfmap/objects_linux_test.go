@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"syscall"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -116,6 +117,42 @@ func sockets(t *testing.T) (out []pair) {
 	return out
 }
 
+// listeners are sockets that share a port.
+func listeners(t *testing.T) (out []pair) {
+	reuse := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
+		if e := c.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) }); e != nil {
+			err = e
+		}
+		return err
+	}}
+	addr := "127.0.0.1:0"
+	for range 4 {
+		c, err := reuse.ListenPacket(t.Context(), "udp4", addr)
+		if err != nil {
+			t.Skip(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		addr = c.LocalAddr().String()
+		f, err := c.(*net.UDPConn).File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		v := make([]byte, 8)
+		binary.NativeEndian.PutUint32(v, uint32(f.Fd()))
+		out = append(out, pair{c, v})
+	}
+	return out
+}
+
+func shortListeners(t *testing.T) []pair {
+	out := listeners(t)
+	for i := range out {
+		out[i].kernel = out[i].kernel.([]byte)[:4]
+	}
+	return out
+}
+
 // TestKernelObjects compares maps of objects: what is accepted, what is there, which one.
 func TestKernelObjects(t *testing.T) {
 	in := spec.Map{Type: spec.Array, KeySize: 4, ValueSize: 4, MaxEntries: 3}
@@ -141,6 +178,8 @@ func TestKernelObjects(t *testing.T) {
 		{"cgroups", spec.Map{Type: spec.CGroupArray, KeySize: 4, ValueSize: 4, MaxEntries: 4}, cgroup},
 		{"events", spec.Map{Type: spec.PerfEventArray, KeySize: 4, ValueSize: 4, MaxEntries: 1}, events},
 		{"sockets", spec.Map{Type: spec.Sockmap, KeySize: 4, ValueSize: 8, MaxEntries: 4}, sockets},
+		{"listeners", spec.Map{Type: spec.ReuseportSockArray, KeySize: 4, ValueSize: 8, MaxEntries: 4}, listeners},
+		{"listeners without a number", spec.Map{Type: spec.ReuseportSockArray, KeySize: 4, ValueSize: 4, MaxEntries: 4}, shortListeners},
 		{"sockets by key", spec.Map{Type: spec.Sockhash, KeySize: 4, ValueSize: 8, MaxEntries: 3}, sockets},
 	} {
 		t.Run(c.name, func(t *testing.T) {

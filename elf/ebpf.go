@@ -45,6 +45,7 @@ func FromCollectionSpec(cs *ebpf.CollectionSpec, opts *Options) (c *spec.Collect
 			return nil, &Error{Symbol: name, Err: err}
 		}
 		m.Name = name
+		m.Methods = methodsFrom(cs, m)
 		for each := m; each != nil; each = each.Inner {
 			if each.ValueType != nil {
 				each.Fields = specialFields(cs.Types, each.ValueType)
@@ -172,6 +173,27 @@ func entryFrom(m *spec.Map, kv ebpf.MapKV, cs *ebpf.CollectionSpec) (e spec.MapE
 		}
 	}
 	return e, nil
+}
+
+// methodsFrom returns the programs of a table of functions: those whose target is a member of its type, by the names that
+// cilium/ebpf gives these.
+func methodsFrom(cs *ebpf.CollectionSpec, m *spec.Map) (list []spec.Method) {
+	if m.Type != spec.StructOpsMap || m.ValueType == nil {
+		return nil
+	}
+	table, ok := btf.As[*btf.Struct](m.ValueType)
+	if !ok {
+		return nil
+	}
+	for _, member := range table.Members {
+		for _, name := range slices.Sorted(maps.Keys(cs.Programs)) {
+			if p := cs.Programs[name]; p != nil && p.Type == ebpf.StructOps && p.AttachTo == table.Name+":"+member.Name {
+				list = append(list, spec.Method{Offset: member.Offset.Bytes(), Program: name})
+				break
+			}
+		}
+	}
+	return list
 }
 
 // bytesOf encodes a key or value as cilium/ebpf would: bytes as they are, what encodes itself, and values of

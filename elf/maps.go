@@ -132,9 +132,14 @@ func (o *object) addVariables(sec *section, ds *btf.Datasec, objects []*symbol, 
 func (o *object) loadArena(sec *section) error {
 	for i := range o.out.Maps {
 		if m := &o.out.Maps[i]; m.Type == spec.Arena {
+			const page = 4096
+			if sec.size > uint64(m.MaxEntries)*page {
+				return sec.wrong("its %d bytes are more than the %d pages of the arena %s", sec.size, m.MaxEntries, m.Name)
+			}
 			sec.mapName = m.Name
-			if sec.data != nil {
-				m.Contents = []spec.MapEntry{{Value: sec.data}}
+			m.Contents = []spec.MapEntry{{Value: sec.data}}
+			if sec.data == nil { // the pages are in use all the same
+				m.Contents[0].Value = make([]byte, sec.size)
 			}
 			o.addVariables(sec, o.datasec(sec.name), o.inSection(sec, stdelf.STT_OBJECT), 0)
 			return nil

@@ -55,6 +55,8 @@ type Run interface {
 	CPU() int
 	// ProgramType returns the type of the program that runs.
 	ProgramType() spec.ProgramType
+	// AttachType returns where it is meant to be attached (spec.AttachCGroupInetEgress, …).
+	AttachType() uint32
 	// ProgramLicense returns its license, as the object says.
 	ProgramLicense() string
 }

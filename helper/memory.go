@@ -29,6 +29,15 @@ func copyRegions(dst []byte, regions []Region, addr uint64) int {
 // ReadKernel fills b from the kernel memory at an address, as far as there is some. The rest of b stays as it is.
 func (e *Env) ReadKernel(b []byte, addr uint64) { copyRegions(b, e.Kernel, addr) }
 
+// KernelMemory returns the n bytes of kernel memory at an address, to be changed, or nil if they do not lie in one region
+// that can be.
+func (e *Env) KernelMemory(addr uint64, n int) []byte {
+	if b := region(e.Kernel, addr, n, true); len(b) == n {
+		return b
+	}
+	return nil
+}
+
 // readUser fills dst from user memory. If it cannot, dst has what could be read.
 func (c *Call) readUser(dst []byte, addr uint64) bool {
 	return len(dst) == 0 || c.Env != nil && copyRegions(dst, c.Env.User, addr) == len(dst)

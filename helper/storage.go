@@ -3,7 +3,6 @@
 package helper
 
 import (
-	"encoding/binary"
 	"errors"
 
 	"github.com/skepbpf/skep/spec"
@@ -97,17 +96,9 @@ var localStorage = []Helper{
 			if l == nil {
 				return 0, ErrNoMap
 			}
-			// The key begins with the group's number; the attach type behind it is 0, for programs are not attached.
-			key := make([]byte, l.Spec().KeySize)
-			if len(key) >= 8 {
-				binary.LittleEndian.PutUint64(key, c.task().cgroup().ID)
-			}
-			off, ok := l.LookupOffset(key, c.CPU())
+			off, ok := l.GroupStorage(c.task().cgroup().ID, c.AttachType(), c.CPU())
 			if !ok {
-				l.UpdateElem(key, make([]byte, l.Spec().ValueSize), 0, c.CPU())
-				if off, ok = l.LookupOffset(key, c.CPU()); !ok {
-					return 0, errors.New("the control group has no storage in the map")
-				}
+				return 0, errors.New("the control group has no storage in the map")
 			}
 			return c.MapAddr(l, off)
 		}},

@@ -163,7 +163,7 @@ func (m *Map) inconsistency(path string, programs, maps map[string]bool, depth i
 		switch {
 		case !maps[p.Map]:
 			return at, "map", fmt.Sprintf("there is no map named %q", p.Map)
-		case m.ValueSize < 8 || p.Offset > m.ValueSize-8:
+		case m.Type != Arena && (m.ValueSize < 8 || p.Offset > m.ValueSize-8):
 			return at, "offset", fmt.Sprintf("the 8 bytes at %d are outside the value of %d bytes", p.Offset, m.ValueSize)
 		case !p.Value && p.To != 0:
 			return at, "value_offset", "there is an offset into the value, but the address is that of the map"

@@ -114,6 +114,9 @@ func (m *Machine) store(row *isa.Row, in *ir.Ins) bool {
 	if p == nil {
 		p = m.contextField(addr, size)
 	}
+	if p == nil && addr >= 1<<32 && m.Host != nil {
+		p = unsafe.Pointer(unsafe.SliceData(m.Host.Change(addr, int(size)))) // an object that the program was given
+	}
 	if p == nil {
 		return false
 	}

@@ -14,6 +14,7 @@ import (
 // Host is who has set up a run: it knows the program's type and keeps packet and context.
 type Host interface {
 	ProgramType() spec.ProgramType
+	AttachType() uint32
 	ProgramLicense() string
 	Context() []byte
 	PacketData() (data []byte, meta int)
@@ -22,6 +23,8 @@ type Host interface {
 	// Probe fills b from memory of the kernel, for loads through pointers to its structures. What is not there is
 	// zero. ok is false where programs of this type have no such pointers.
 	Probe(b []byte, addr uint64) (ok bool)
+	// Change returns n bytes of an object of the kernel's that the program may write to, or nil.
+	Change(addr uint64, n int) []byte
 	// Code returns the code of a program that a tail call leads to; with checked, that which checks every access.
 	Code(program any, checked bool) (*Code, error)
 }
@@ -191,6 +194,9 @@ func (m *Machine) CPU() int {
 
 // ProgramType implements helper.Run.
 func (m *Machine) ProgramType() spec.ProgramType { return m.Host.ProgramType() }
+
+// AttachType implements helper.Run.
+func (m *Machine) AttachType() uint32 { return m.Host.AttachType() }
 
 // ProgramLicense implements helper.Run.
 func (m *Machine) ProgramLicense() string { return m.Host.ProgramLicense() }

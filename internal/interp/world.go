@@ -22,16 +22,16 @@ type World struct {
 	maps  []*bpfmap.Local
 	addrs []uint32 // of the memory of each, 0 if it has none
 	next  uint32   // the first free address, 0 for mem.Free
+	top   uint32   // arenas begin here, 0 if there are none
 	cpus  int      // how many processors per-CPU maps know, 0 if there are no such maps
 }
 
 // Add gives a map its place and returns its number.
 func (w *World) Add(m *bpfmap.Local) (int, error) {
-	addr, next, err := placeMap(m, max(w.next, mem.Free))
+	addr, err := w.place(m)
 	if err != nil {
 		return 0, err
 	}
-	w.next = next
 	switch m.Spec().Type {
 	case spec.PerCPUArray, spec.PerCPUHash, spec.LRUPerCPUHash, spec.PerCPUCGroupStorage:
 		if w.cpus == 0 || m.CPUs() < w.cpus {
@@ -42,14 +42,47 @@ func (w *World) Add(m *bpfmap.Local) (int, error) {
 	return len(w.maps) - 1, nil
 }
 
-// placeMap returns the address of the memory of a map that comes at free, 0 if it has none, and the first free one behind it.
-func placeMap(m *bpfmap.Local, free uint32) (addr, next uint32, err error) {
+// place gives the memory of a map its address. Arenas lie at the end, since theirs is in pointers that programs keep and
+// is the same for all programs.
+func (w *World) place(m *bpfmap.Local) (uint32, error) {
+	arena := m.Arena()
+	if arena == nil {
+		addr, next, err := placeMap(m, max(w.next, mem.Free), w.end())
+		if err == nil {
+			w.next = next
+		}
+		return addr, err
+	}
+	size := uint64(mem.Granules(len(m.Memory()))) * mem.GranuleSize
+	if at := w.end(); size <= at {
+		arena.Place(uint32(at - size))
+	}
+	addr := arena.Placed()
+	if free := max(w.next, mem.Free); addr < free || uint64(addr)+size > w.end() {
+		return 0, fmt.Errorf("%w: the arena %q of %d bytes has no room in guest memory beside the other maps, or has a place elsewhere that is taken here",
+			ErrNotSupported, m.Spec().Name, len(m.Memory()))
+	}
+	w.top = addr
+	return addr, nil
+}
+
+// end returns the address where maps have to end.
+func (w *World) end() uint64 {
+	if w.top != 0 {
+		return uint64(w.top)
+	}
+	return 1<<32 - mem.GranuleSize // the last one stays empty, so that addresses do not wrap
+}
+
+// placeMap returns the address of the memory of a map that comes at free, 0 if it has none, and the first free one behind it,
+// which is at limit at most.
+func placeMap(m *bpfmap.Local, free uint32, limit uint64) (addr, next uint32, err error) {
 	size := len(m.Memory())
 	if size == 0 {
 		return 0, free, nil
 	}
 	end := uint64(free) + uint64(mem.Granules(size))*mem.GranuleSize
-	if end > 1<<32-mem.GranuleSize { // the last one stays empty, so that next does not wrap
+	if end > limit || m.Arena() != nil {
 		return 0, 0, fmt.Errorf("%w: map %q of %d bytes does not fit into guest memory beside the other maps (%d MiB in all, in steps of 16)",
 			ErrNotSupported, m.Spec().Name, size, (1<<32-mem.Free)>>20)
 	}
@@ -136,7 +169,7 @@ func (m *Machine) number(l *bpfmap.Local) (int, error) {
 			return n + i, nil
 		}
 	}
-	addr, next, err := placeMap(l, max(m.guests.next, m.world.next, mem.Free))
+	addr, next, err := placeMap(l, max(m.guests.next, m.world.next, mem.Free), m.world.end())
 	if err != nil || len(m.guests.maps) == maxHandles-n-1 {
 		// Those of earlier runs make room, if all are.
 		for _, g := range m.guests.maps {
@@ -145,7 +178,7 @@ func (m *Machine) number(l *bpfmap.Local) (int, error) {
 			}
 		}
 		m.dropGuests()
-		if addr, next, err = placeMap(l, max(m.world.next, mem.Free)); err != nil {
+		if addr, next, err = placeMap(l, max(m.world.next, mem.Free), m.world.end()); err != nil {
 			return 0, err
 		}
 	}

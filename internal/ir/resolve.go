@@ -5,12 +5,25 @@ package ir
 import "github.com/skepbpf/skep/isa"
 
 // Resolve returns a copy of p in which value has given the wide loads other than plain ones (isa.LdImm64) what
-// they load, as Imm. Engines take it as it is.
+// they load, as Imm. Casts between address spaces are moves of 32 bits: pointers into an arena are guest addresses.
+// Engines take it as it is.
 func (p *Program) Resolve(value func(i Index, row *isa.Row) (uint64, error)) (*Program, error) {
 	out := *p
 	copied := false
+	set := func(i int, in Ins) {
+		if !copied {
+			out.Ins, copied = append([]Ins(nil), p.Ins...), true
+		}
+		out.Ins[i] = in
+	}
 	for i := range p.Ins {
 		row := p.Row(Index(i))
+		in := p.Ins[i]
+		if row.Kind == isa.KindCast {
+			in.Op, in.Imm = isa.Mov32Reg, 0
+			set(i, in)
+			continue
+		}
 		if row.Kind != isa.KindLoadImm || row.Op == isa.LdImm64 {
 			continue
 		}
@@ -18,10 +31,8 @@ func (p *Program) Resolve(value func(i Index, row *isa.Row) (uint64, error)) (*P
 		if err != nil {
 			return nil, err
 		}
-		if !copied {
-			out.Ins, copied = append([]Ins(nil), p.Ins...), true
-		}
-		out.Ins[i].Imm = v
+		in.Imm = v
+		set(i, in)
 	}
 	return &out, nil
 }

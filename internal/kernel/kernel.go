@@ -26,6 +26,9 @@ type Options struct {
 
 	// Programs are those that the contents of a prog_array name.
 	Programs map[string]*Program
+
+	// Maps are descriptors of maps that are there already, by name, instead of new ones. They are the caller's.
+	Maps map[string]int
 }
 
 // MaxFuncMemory is the greatest size in bytes of the memory of a function. It has to fit, with R0 behind it,

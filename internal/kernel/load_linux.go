@@ -98,6 +98,9 @@ func (out *Program) link(p *spec.Program, maps []spec.Map, opts *Options) ([]isa
 			return nil, fmt.Errorf("program %q: map %q is named at instruction %d, which is no wide load", p.Name, ref.Map, ref.Insn)
 		}
 		m, ok := made[ref.Map]
+		if given, there := opts.Maps[ref.Map]; there {
+			m, ok = fd(given), true
+		}
 		if !ok {
 			i := slices.IndexFunc(maps, func(m spec.Map) bool { return m.Name == ref.Map })
 			if i < 0 {
