@@ -52,6 +52,7 @@ func (prog *Program) compileNative(opts interp.Options) (why string, err error) 
 		var resolved *ir.Program
 		if err = prog.trustable(); err == nil {
 			if resolved, err = prog.resolve(true); err == nil {
+				resolved = resolved.Decided(opts.Facts)
 				prog.code, err = interp.Compile(resolved, trusted)
 				prog.compiled = compiled{resolved, trusted}
 			}

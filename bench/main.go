@@ -1,6 +1,6 @@
 // Command bench measures Skep beside other runtimes, all in one run, and prints one table for each kind of
 // program: compute (C functions over memory), filters (classic filters on packets), captures (a file of 1 GB that is
-// filtered), calls (the way in and out) and maps; and one of schemes, the ways to keep a program inside its memory. Peers
+// filtered), calls (the way in and out), maps, and verify (the verifier beside the kernel's); and one of schemes, the ways to keep a program inside its memory. Peers
 // that this machine or this build does not have are named below the table that lacks them: some need cgo, and libpcap
 // and tcpdump have to be installed.
 //
@@ -34,7 +34,7 @@ func run(rounds int, only string) error {
 	}
 	fmt.Println(machine())
 	sel := &selection{only: only}
-	for _, table := range []func(int, *selection) error{compute, filters, captures, calls, mapTable, predicates, schemes} {
+	for _, table := range []func(int, *selection) error{compute, filters, captures, calls, mapTable, predicates, verifyTable, schemes} {
 		if err := table(rounds, sel); err != nil {
 			return err
 		}

@@ -9,7 +9,7 @@ type Facts struct {
 	// Loads tells of loads from the context what they load, beyond numbers. The field in the context has 32 bits;
 	// the address may have 64.
 	Loads []Load
-	// Dead tells of instructions that no run reaches.
+	// Dead tells of instructions that no run reaches; see Program.Decided.
 	Dead []bool
 	// MaxInsns bounds how many instructions a run executes, those of functions that helpers call not counted; 0: not known.
 	MaxInsns uint64

@@ -70,3 +70,42 @@ func TestPlaces(t *testing.T) {
 		t.Errorf("R1 is %+v", s[isa.R1])
 	}
 }
+
+// TestDecided checks which jumps become plain ones.
+func TestDecided(t *testing.T) {
+	p, err := decode(t, "if r1 == 0 goto +2\nr0 = 1\nexit\nif r1 != 5 goto +2\nr0 = 2\nexit\nr0 = 3\nexit", ir.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Decided(nil) != p {
+		t.Error("a program of which nothing is known is another")
+	}
+	dead := func(at ...int) *ir.Facts {
+		f := &ir.Facts{Dead: make([]bool, len(p.Ins))}
+		for _, i := range at {
+			f.Dead[i] = true
+		}
+		return f
+	}
+	for _, c := range []struct {
+		facts         *ir.Facts
+		first, second int32 // where the jumps go, -1: they are conditional
+	}{
+		{dead(), -1, -1},
+		{dead(3, 4, 5, 6, 7), 1, -1},
+		{dead(1, 2), 3, -1},
+		{dead(1, 2, 6, 7), 3, 4},
+		{dead(4, 5), -1, 6},
+	} {
+		q := p.Decided(c.facts)
+		for _, j := range [2]struct {
+			at   int
+			goes int32
+		}{{0, c.first}, {3, c.second}} {
+			in := q.Ins[j.at]
+			if j.goes < 0 && in != p.Ins[j.at] || j.goes >= 0 && (in.Op != isa.Goto || in.Off != j.goes) {
+				t.Errorf("%v: instruction %d is %+v", c.facts.Dead, j.at, in)
+			}
+		}
+	}
+}

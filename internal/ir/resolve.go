@@ -37,6 +37,29 @@ func (p *Program) Resolve(value func(i Index, row *isa.Row) (uint64, error)) (*P
 	return &out, nil
 }
 
+// Decided returns a copy of p in which conditional jumps that always go one way, since the other leads to instructions
+// that no run reaches, are plain ones.
+func (p *Program) Decided(f *Facts) *Program {
+	if f == nil || f.Dead == nil {
+		return p
+	}
+	out := *p
+	out.Ins = append([]Ins(nil), p.Ins...)
+	for i := range out.Ins {
+		in := &out.Ins[i]
+		if p.Row(Index(i)).Kind != isa.KindJump || f.Dead[i] {
+			continue
+		}
+		switch taken, not := f.Dead[in.Off], f.Dead[i+1]; {
+		case taken && !not:
+			*in = Ins{Op: isa.Goto, Off: int32(i) + 1}
+		case not && !taken:
+			*in = Ins{Op: isa.Goto, Off: in.Off}
+		}
+	}
+	return &out
+}
+
 // Callbacks reports whether the program takes the address of one of its functions, so that helpers may call it.
 func (p *Program) Callbacks() bool {
 	for i := range p.Ins {

@@ -43,6 +43,9 @@ func (v *verifier) explain(err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
+	if !tells(e) {
+		return addHint(err)
+	}
 	path := v.path()
 	if len(path) > 0 && path[0] == 0 { // else of a function that is called after the program has ended
 		if moments := v.replay(path); len(moments) > 0 {
@@ -50,6 +53,15 @@ func (v *verifier) explain(err error) error {
 		}
 	}
 	return addHint(err)
+}
+
+// tells reports whether there is a story behind an error.
+func tells(e *Error) bool {
+	switch e.Code {
+	case Unreleased, LockHeld, UnreadRegister, UninitStack, BadReturn:
+		return true
+	}
+	return e.Reg >= 0
 }
 
 // story tells what led to an error.
