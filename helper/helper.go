@@ -37,6 +37,7 @@ type Helper struct {
 	Sleeps        bool           // only for programs that may sleep
 	PacketMemory  bool           // memory that it takes may lie in the packet
 	ChangesPacket bool           // pointers to the packet that the program holds are void afterwards
+	ChangesMap    bool           // changes the map that it gets: not one that programs may only read
 	TailCall      bool           // does not come back if it succeeds
 	Locks         bool           // takes the lock that it gets
 	Unlocks       bool           // gives it back

@@ -18,14 +18,14 @@ func (c *Call) mapValue(handle, value uint64, write bool) (*bpfmap.Local, []byte
 func mapErrno(e bpfmap.Errno) (uint64, error) { return failed(e), nil }
 
 var wholeMaps = []Helper{
-	{ID: 87, Name: "map_push_elem", PacketMemory: true, Args: []Arg{MapRef, MapValue, Any}, Maps: queues, Func: func(c *Call, m, value, flags, _, _ uint64) (uint64, error) {
+	{ID: 87, Name: "map_push_elem", PacketMemory: true, Args: []Arg{MapRef, MapValue, Any}, Maps: queues, ChangesMap: true, Func: func(c *Call, m, value, flags, _, _ uint64) (uint64, error) {
 		l, v, err := c.mapValue(m, value, false)
 		if err != nil {
 			return 0, err
 		}
 		return mapErrno(l.Push(v, flags))
 	}},
-	{ID: 88, Name: "map_pop_elem", Args: []Arg{MapRef, MapValueOut}, Maps: popped, Func: func(c *Call, m, value, _, _, _ uint64) (uint64, error) {
+	{ID: 88, Name: "map_pop_elem", Args: []Arg{MapRef, MapValueOut}, Maps: popped, ChangesMap: true, Func: func(c *Call, m, value, _, _, _ uint64) (uint64, error) {
 		l, v, err := c.mapValue(m, value, true)
 		if err != nil {
 			return 0, err

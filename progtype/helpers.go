@@ -60,7 +60,7 @@ const (
 	tunnels    = " skb_get_tunnel_key skb_set_tunnel_key skb_get_tunnel_opt skb_set_tunnel_opt"
 	routes     = " fib_lookup check_mtu"
 	lwt        = " skb_load_bytes skb_pull_data csum_diff get_hash_recalc get_route_realm skb_under_cgroup" + network + sockCasts
-	stacks     = " get_stackid get_stack probe_read probe_read_str perf_event_output get_func_ip"
+	stacks     = " get_stackid get_stack probe_read probe_read_str perf_event_output"
 	probes     = stacks + " get_attach_cookie probe_write_user"
 	kernel     = stacks + " probe_write_user get_socket_cookie skb_output xdp_output xdp_get_buff_len sock_from_file" + sockStore + sockCasts // BTF-typed
 )
@@ -75,6 +75,7 @@ var (
 	optHelpers  = Helpers{sockopts, Of(spec.AttachCGroupSetsockopt)}
 	seqHelpers  = Helpers{" seq_printf seq_write seq_printf_btf", Of(spec.AttachTraceIter)}
 	argHelpers  = Helpers{" get_func_arg get_func_arg_cnt", Of(spec.AttachTraceFentry, spec.AttachTraceFexit, spec.AttachModifyReturn)}
+	placeHelper = Helpers{" get_func_ip", Of(spec.AttachTraceFentry, spec.AttachTraceFexit, spec.AttachModifyReturn)}
 	retHelper   = Helpers{" get_func_ret", Of(spec.AttachTraceFexit, spec.AttachModifyReturn)}
 	cookies     = Helpers{" get_attach_cookie", Of(spec.AttachTraceRawTP, spec.AttachTraceFentry, spec.AttachTraceFexit, spec.AttachModifyReturn)}
 	lsmSockopts = Helpers{sockopts + " get_socket_cookie get_netns_cookie", Of(spec.AttachLSMCGroup)}
@@ -86,7 +87,7 @@ var (
 var helperSets = [...][]Helpers{
 	spec.Unspec:       nil,
 	spec.SocketFilter: {{readPacket + sockID + " get_netns_cookie" + network + sockCasts, 0}},
-	spec.Kprobe:       {{probes + " override_return", 0}},
+	spec.Kprobe:       {{probes + " override_return get_func_ip", 0}},
 	spec.SchedCLS:     tcHelpers,
 	spec.SchedACT:     tcHelpers,
 	spec.Tracepoint:   {{probes, 0}},
@@ -118,7 +119,7 @@ var helperSets = [...][]Helpers{
 	spec.CGroupSysctl: {{" get_local_storage sysctl_get_name sysctl_get_current_value sysctl_get_new_value sysctl_set_new_value" +
 		network, 0}, results},
 	spec.CGroupSockopt: {{" get_local_storage get_netns_cookie get_retval set_retval tcp_sock perf_event_output" + sockStore, 0}, optHelpers},
-	spec.Tracing:       {{kernel, 0}, {" d_path", 0}, cookies, seqHelpers, argHelpers, retHelper},
+	spec.Tracing:       {{kernel, 0}, {" d_path", 0}, cookies, seqHelpers, argHelpers, retHelper, placeHelper},
 	spec.StructOps:     nil,
 	spec.Extension:     nil,
 	spec.LSM: {{kernel + " inode_storage_get inode_storage_delete bprm_opts_set ima_inode_hash ima_file_hash get_attach_cookie d_path", 0},

@@ -17,6 +17,7 @@ type Type struct {
 	Packet  bool // runs on a packet
 	LdAbs   bool // may use packet access instructions (ld_abs, ld_ind)
 	Rewrite bool // may change the packet through pointers
+	Pass    Pass // which helpers may be given addresses in the packet
 
 	Attach  Attach          // the attach types that programs are loaded for; empty: any number, which nobody looks at
 	Default spec.AttachType // what attach type 0 stands for
@@ -25,6 +26,16 @@ type Type struct {
 	BTF     bool   // made for a kernel's function or a structure's method, which BTF describes; context and results depend on it
 	Missing string // why Skep does not run programs of the type, "" if it does
 }
+
+// Pass says which helpers may be given addresses in the packet where they take memory.
+type Pass uint8
+
+// The choices: those that are made for it (helper.Helper.PacketMemory), all, or none.
+const (
+	PassSome Pass = iota
+	PassAny
+	PassNone
+)
 
 // Layout returns the structure that R1 points to, wherever its bytes come from; nil if there is none.
 func (t *Type) Layout() *Layout {

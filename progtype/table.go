@@ -22,7 +22,7 @@ var rows = [...]Type{
 	spec.LWTIn:          {Context: skbLWT, Packet: true, Verdict: lwtVerdicts},
 	spec.LWTOut:         {Context: skbLWT, Packet: true, Verdict: lwtVerdicts},
 	spec.LWTXmit:        {Context: skbLWT, Packet: true, Rewrite: true, Verdict: lwtVerdicts},
-	spec.SockOps:        {Context: sockOps, Packet: true, Returns: zeroOrOne},
+	spec.SockOps:        {Context: sockOps, Packet: true, Pass: PassNone, Returns: zeroOrOne},
 	spec.SkSKB:          {Context: skbSkSKB, Packet: true, Rewrite: true, Verdict: skVerdicts},
 	spec.CGroupDevice:   {Context: cgroupDevice, Returns: zeroOrOne},
 	spec.SkMsg:          {Context: skMsg, Packet: true, Rewrite: true, Verdict: skVerdicts},
@@ -36,7 +36,7 @@ var rows = [...]Type{
 
 	spec.RawTracepointWritable: {Given: rawWritable},
 
-	spec.CGroupSockopt: {Context: sockopt, Packet: true, Rewrite: true, Attach: sockoptAttach, Returns: zeroOrOne},
+	spec.CGroupSockopt: {Context: sockopt, Packet: true, Rewrite: true, Pass: PassAny, Attach: sockoptAttach, Returns: zeroOrOne},
 	spec.Tracing:       {Given: arguments, BTF: true, Attach: tracing, Returns: tracingReturns},
 	spec.StructOps:     {Given: arguments, BTF: true, Missing: "what a program does for a structure's method depends on the kernel's code around it"},
 	spec.Extension:     {BTF: true, Missing: "a program of this type replaces a function of another program"},

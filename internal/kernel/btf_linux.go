@@ -17,22 +17,29 @@ import (
 // funcInfo is an entry of the kernel's table of functions (struct bpf_func_info).
 type funcInfo struct{ insn, typeID uint32 }
 
-// functions returns the slots at which the functions of code begin, and whether the address of any is taken.
-func functions(code []isa.Instruction) (starts []int, taken bool) {
+// tailCall is the number of the helper that goes on with another program.
+const tailCall = 12
+
+// functions returns the slots at which the functions of code begin, and whether the kernel wants their types: the
+// address of any is taken, or a program of several goes on with another program or has instructions that may end it.
+func functions(code []isa.Instruction) (starts []int, wanted bool) {
+	taken, tail := false, false
 	starts = []int{0}
 	for i := 0; i < len(code); {
 		row, err := isa.Linux.Lookup(code, i)
 		if err != nil {
-			return starts, taken
+			return starts, false
 		}
 		if row.Op == isa.CallLocal || row.Op == isa.LdFunc {
 			starts = append(starts, i+1+int(code[i].Imm))
 			taken = taken || row.Op == isa.LdFunc
 		}
+		tail = tail || row.Op == isa.Call && code[i].Imm == tailCall || row.Kind == isa.KindPacket
 		i += row.Slots
 	}
 	slices.Sort(starts)
-	return slices.Compact(starts), taken
+	starts = slices.Compact(starts)
+	return starts, taken || tail && len(starts) > 1
 }
 
 // describeFunctions returns types for functions at the given slots: the main one is global, the others static, and

@@ -60,3 +60,9 @@ func RunFunc([]isa.Instruction, []byte) (uint64, []byte, error) { return 0, nil,
 
 // RunSocketFilter returns an error that wraps errors.ErrUnsupported.
 func RunSocketFilter([]isa.Instruction, []byte) (uint32, error) { return 0, errSystem }
+
+// MapCache keeps nothing on this system.
+type MapCache struct{}
+
+// Close does nothing.
+func (*MapCache) Close() error { return nil }

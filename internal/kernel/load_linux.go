@@ -106,12 +106,13 @@ func (out *Program) link(p *spec.Program, maps []spec.Map, opts *Options) ([]isa
 			if i < 0 {
 				return nil, fmt.Errorf("program %q: instruction %d names map %q, which there is not", p.Name, ref.Insn, ref.Map)
 			}
-			var err error
-			if m, err = createMap(&maps[i], opts); err != nil {
+			kept, err := false, error(nil)
+			if m, kept, err = opts.Maps.create(&maps[i], opts); err != nil {
 				return nil, err
 			}
-			made[ref.Map] = m
-			out.maps = append(out.maps, m)
+			if made[ref.Map] = m; !kept {
+				out.maps = append(out.maps, m)
+			}
 		}
 		op, offset := isa.LdMapFD, int32(0)
 		if ref.Value {
@@ -163,7 +164,7 @@ func (out *Program) load(p *spec.Program, maps []spec.Map, code []isa.Instructio
 	if err := target(p, maps, &attr); err != nil {
 		return err
 	}
-	if starts, taken := functions(code); taken {
+	if starts, wanted := functions(code); wanted {
 		h, infos, err := describeFunctions(starts)
 		if err != nil {
 			return fmt.Errorf("program %q: %w", p.Name, err)

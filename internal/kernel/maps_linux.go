@@ -4,6 +4,7 @@ package kernel
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -56,6 +57,39 @@ func createMap(m *spec.Map, opts *Options) (fd, error) {
 		}
 	}
 	return out, nil
+}
+
+// MapCache keeps maps by their names. The zero value is ready. It is not safe for concurrent use.
+type MapCache struct{ made map[string]fd }
+
+// create returns a map and whether it is kept. Arrays of programs, which belong to the first program that uses them, are not.
+func (c *MapCache) create(m *spec.Map, opts *Options) (fd, bool, error) {
+	if c == nil || m.Type == spec.ProgArray {
+		out, err := createMap(m, opts)
+		return out, false, err
+	}
+	if out, ok := c.made[m.Name]; ok {
+		return out, true, nil
+	}
+	out, err := createMap(m, opts)
+	if err != nil {
+		return out, false, err
+	}
+	if c.made == nil {
+		c.made = map[string]fd{}
+	}
+	c.made[m.Name] = out
+	return out, true, nil
+}
+
+// Close gives the maps back to the kernel.
+func (c *MapCache) Close() error {
+	var err error
+	for _, m := range c.made {
+		err = errors.Join(err, m.close())
+	}
+	clear(c.made)
+	return err
 }
 
 var perCPU = []spec.MapType{spec.PerCPUHash, spec.PerCPUArray, spec.LRUPerCPUHash, spec.PerCPUCGroupStorage}

@@ -298,7 +298,7 @@ func (v *verifier) stackBounds(r uint8, ptr *reg, off int64, size int, verb stri
 func (v *verifier) accessMapValue(r uint8, ptr *reg, off int64, size int, write bool, out *reg, signed bool) error {
 	m := v.maps[ptr.obj]
 	switch {
-	case write && m.Flags&mapReadOnlyProg != 0:
+	case write && readOnlyMap(m):
 		return v.failReg(ReadOnly, r, "write to map %q, which programs can only read", m.Name)
 	case !write && m.Flags&mapWriteOnlyProg != 0:
 		return v.failReg(WriteOnly, r, "read of map %q, which programs can only write", m.Name)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/progtype"
 )
 
 // maxSize bounds the sizes that helpers are given, bytes.
@@ -36,7 +37,7 @@ var accepted = map[helper.Arg]kindSet{
 
 // argument checks argument i of a call.
 func (v *verifier) argument(a *args, i int) error {
-	kind, r := a.h.Args[i], uint8(isa.R1)+uint8(i)
+	kind, r := v.argumentOf(a, i), uint8(isa.R1)+uint8(i)
 	if err := v.reads(r); err != nil {
 		return err
 	}
@@ -65,6 +66,15 @@ func (v *verifier) argument(a *args, i int) error {
 		a.socket = kind.Kind() == helper.SockCommon || kind.Kind() == helper.Socket
 	}
 	return v.argumentValue(a, i, kind, r, x, null)
+}
+
+// argumentOf is what a helper takes: where it takes a value of a map, and the map is one of sockets, it takes a socket.
+func (v *verifier) argumentOf(a *args, i int) helper.Arg {
+	kind := a.h.Args[i]
+	if kind.Kind() == helper.MapValue && a.mapIndex >= 0 && isSockMap(v.maps[a.mapIndex].Type) {
+		return helper.SockCommon | kind&helper.OrNull
+	}
+	return kind
 }
 
 // argumentKind checks what a register is against what the helper takes.
@@ -116,7 +126,14 @@ func makesLocal(h *helper.Helper) bool {
 
 // packetArgument reports whether a helper takes addresses in the packet where it takes memory.
 func (v *verifier) packetArgument(h *helper.Helper) bool {
-	return v.opts.Type.Packet && h.PacketMemory
+	switch t := &v.opts.Type; t.Pass {
+	case progtype.PassAny:
+		return true
+	case progtype.PassNone:
+		return false
+	default:
+		return t.Packet && h.PacketMemory
+	}
 }
 
 // describeArg says what an argument must be.
@@ -195,6 +212,12 @@ func (v *verifier) argumentValue(a *args, i int, kind helper.Arg, r uint8, x *re
 			}
 		}
 	case helper.Size, helper.SizeOr0:
+		if i >= 2 && a.h.Args[i-2].Kind() == helper.ConstString && !a.h.Kfunc {
+			if err := v.size(a, i, r, x); err != nil {
+				return err
+			}
+			return v.format(r, uint8(r-2))
+		}
 		if kind.Has(helper.Fixing) {
 			if err := v.fixedSize(a, i, r, x); err != nil || v.cur.regs()[r-1].zero() {
 				return err // there is no buffer

@@ -110,6 +110,9 @@ type rawMem struct {
 // callHelper walks through the call of a helper.
 func (v *verifier) callHelper(h *helper.Helper) (ir.Index, error) {
 	a := &args{h: h, mapIndex: -1, key: -1, fn: -1}
+	if err := v.writesPacket(h); err != nil {
+		return 0, err
+	}
 	for i := range h.Args {
 		if err := v.argument(a, i); err != nil {
 			return 0, err
@@ -153,6 +156,14 @@ func (v *verifier) callHelper(h *helper.Helper) (ir.Index, error) {
 	return v.at + 1, nil
 }
 
+// writesPacket checks that a kernel function that gives out memory to be written, which may be the packet's, may do so.
+func (v *verifier) writesPacket(h *helper.Helper) error {
+	if h.Kfunc && h.Result.Kind() == helper.ResultMem && !h.Result.Has(helper.ReadOnly) && !v.packetWritable() {
+		return v.fail(ReadOnly, "%s gives out memory to be written, and programs of type %s may only read the packet", h.Name, v.opts.Type.Type)
+	}
+	return nil
+}
+
 // afterCall is what a helper leaves.
 func (v *verifier) afterCall(a *args) error {
 	regs := v.cur.regs()
@@ -188,9 +199,6 @@ func (v *verifier) returned(a *args, r0 *reg) error {
 	switch res.Kind() {
 	case helper.Scalar, helper.Void:
 		r0.setUnknown()
-		if res.Kind() == helper.Void && a.h.TailCall {
-			return nil
-		}
 		if res.Has(helper.Errno) {
 			r0.SMin, r0.SMin32 = -4095, -4095
 			if a.maxSize <= 1<<31-1 {
@@ -281,10 +289,17 @@ func (v *verifier) innerValue(r *reg) {
 
 // mapFits checks that the helper works on the map.
 func (v *verifier) mapFits(a *args) error {
-	if a.mapIndex < 0 || a.h.Maps == nil {
+	if a.mapIndex < 0 {
 		return nil
 	}
-	if m := v.maps[a.mapIndex]; !slices.Contains(a.h.Maps, m.Type) {
+	m := v.maps[a.mapIndex]
+	if a.h.ChangesMap && readOnlyMap(m) {
+		return v.fail(ReadOnly, "%s changes map %q, which programs can only read", a.h.Name, m.Name)
+	}
+	if a.h.ChangesMap && isSockMap(m.Type) && !v.changesSockets(a.h) {
+		return v.fail(BadMap, "programs of type %s may not change map %q, which is a %s, by %s", v.opts.Type.Type, m.Name, m.Type, a.h.Name)
+	}
+	if a.h.Maps != nil && !slices.Contains(a.h.Maps, m.Type) {
 		return v.fail(BadMap, "helper %s does not work on map %q, which is a %s", a.h.Name, m.Name, m.Type)
 	}
 	return nil

@@ -20,7 +20,7 @@ import (
 	"github.com/skepbpf/skep/spec"
 )
 
-var caseMaps = append([]spec.Map{{Name: "jumps", Type: spec.ProgArray, KeySize: 4, ValueSize: 4, MaxEntries: 1}, {Name: "wronly", Type: spec.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1, Flags: mapWriteOnlyProg}}, genMaps...)
+var caseMaps = append([]spec.Map{{Name: "wronly", Type: spec.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1, Flags: mapWriteOnlyProg}}, genMaps...)
 
 // testCase is a program with what is expected of it.
 type testCase struct {

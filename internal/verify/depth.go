@@ -51,7 +51,7 @@ func (v *verifier) stackDepths() error {
 	}
 	private := slices.Contains(privateStacks, v.opts.Type.Type) && !slices.Contains(g.tails, true)
 	for f := range g.own {
-		g.own[f] = (max(v.depths[f], 1) + 15) / 16 * 16 // as the kernel's compilers lay frames out
+		g.own[f] = (v.depths[f] + 15) / 16 * 16 // as the kernel's compilers lay frames out
 		if private && g.own[f] >= privateFrame {
 			g.own[f] = 0
 		}

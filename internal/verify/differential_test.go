@@ -8,14 +8,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -27,114 +29,20 @@ import (
 	"github.com/skepbpf/skep/spec"
 )
 
-// judge returns our verdict and the kernel's. Errors of the kernel that are no verdict are fatal.
-func judge(t *testing.T, p *spec.Program, maps []spec.Map, strict bool) (refused *kernel.VerifierError, ours error) {
-	d, err := ir.Decode(resolve(p), ir.Options{})
-	if err != nil {
-		ours = err
-	} else {
-		_, ours = Verify(d, &Options{Type: progtype.Find(p.Type), Maps: maps, Helper: testHelper, Strict: strict})
-	}
-	k, err := kernel.Load(p, maps, &kernel.Options{HelperID: helper.ID})
-	if err == nil {
-		k.Close()
-		return nil, ours
-	}
-	if !errors.As(err, &refused) {
-		t.Fatalf("%v\n%v", err, p.Insns)
-	}
-	return refused, ours
-}
-
-func explainKernel(p *spec.Program, maps []spec.Map) string {
-	_, err := kernel.Load(p, maps, &kernel.Options{HelperID: helper.ID, Log: true})
-	if err == nil {
-		return "accepted"
-	}
-	var refused *kernel.VerifierError
-	if !errors.As(err, &refused) {
-		return err.Error()
-	}
-	reason, at := refused.Reason()
-	return fmt.Sprintf("%v: %s at %s", refused.Err, reason, at)
-}
-
-// TestDifferential compares verdicts on generated programs and mutations of accepted ones. SKEP_VERIFY=N asks for
-// N programs of each type.
+// TestDifferential compares verdicts on generated programs and mutations of accepted ones. SKEP_VERIFY=N asks for N
+// programs, SKEP_SEED for others, SKEP_TYPE and SKEP_PATTERN for those of one type or pattern.
 func TestDifferential(t *testing.T) {
-	if err := kernel.Judge(); err != nil {
-		t.Skip(err)
-	}
-	n := 20
-	if s := os.Getenv("SKEP_VERIFY"); s != "" {
-		n, _ = strconv.Atoi(s)
-	}
-	seed := uint64(1)
-	if s := os.Getenv("SKEP_SEED"); s != "" {
-		seed, _ = strconv.ParseUint(s, 10, 64)
-	}
-	for _, typ := range genTypes {
-		if s := os.Getenv("SKEP_TYPE"); s != "" && s != typ.String() {
-			continue
-		}
-		t.Run(typ.String(), func(t *testing.T) {
-			rng := rand.New(rand.NewPCG(seed, uint64(typ)))
-			c := &counts{classes: map[string]int{}}
-			for range n {
-				p, maps := generate(rng, typ, 3+rng.IntN(20))
-				c.compare(t, p, maps)
-				for range 2 {
-					q := *p
-					q.Insns = append(q.Insns[:0:0], p.Insns...)
-					mutate(rng, &q)
-					c.compare(t, &q, maps)
-				}
-			}
-			t.Log(c)
-			for class, n := range c.classes {
-				t.Logf("%4d %s", n, class)
-			}
-		})
-	}
-}
-
-// decodeOnly reports whether a program was refused for instructions that are not well formed: the kernel looks at those
-// only that a path leads to. This difference is intended.
-func decodeOnly(err error) bool {
-	var e *ir.Error
-	return errors.As(err, &e)
+	campaign(t, false, 6000)
 }
 
 // TestDifferentialStrict compares verdicts on programs that must not let addresses become visible: the kernel gets them
 // from a thread that may load programs, but not look at the kernel's memory.
 func TestDifferentialStrict(t *testing.T) {
-	if err := kernel.Judge(); err != nil {
+	runtime.LockOSThread() // never unlocked: the thread ends with the test
+	if err := dropCaps(unix.CAP_PERFMON, unix.CAP_SYS_ADMIN); err != nil {
 		t.Skip(err)
 	}
-	n := 20
-	if s := os.Getenv("SKEP_VERIFY"); s != "" {
-		n, _ = strconv.Atoi(s)
-	}
-	for _, typ := range []spec.ProgramType{spec.SocketFilter, spec.SchedCLS, spec.XDP, spec.CGroupSKB} {
-		t.Run(typ.String(), func(t *testing.T) {
-			runtime.LockOSThread() // never unlocked: the thread ends with the test
-			if err := dropCaps(unix.CAP_PERFMON, unix.CAP_SYS_ADMIN); err != nil {
-				t.Skip(err)
-			}
-			rng := rand.New(rand.NewPCG(9, uint64(typ)))
-			c := &counts{classes: map[string]int{}, strict: true}
-			for range n {
-				p, maps := generate(rng, typ, 3+rng.IntN(12))
-				c.compare(t, p, maps)
-				mutate(rng, p)
-				c.compare(t, p, maps)
-			}
-			t.Log(c)
-			for class, n := range c.classes {
-				t.Logf("%4d %s", n, class)
-			}
-		})
-	}
+	campaign(t, true, 2000)
 }
 
 // dropCaps takes capabilities from the current thread.
@@ -150,137 +58,234 @@ func dropCaps(caps ...uint) error {
 	return unix.Capset(&hdr, &data[0])
 }
 
-type counts struct {
-	programs, accepted, refused, falseAccepts, falseRejects, unsupported, intended int
-	strict                                                                         bool
-	classes                                                                        map[string]int
+// number returns a number from the environment, or what it is by default.
+func fromEnv(name string, otherwise uint64) uint64 {
+	if n, err := strconv.ParseUint(os.Getenv(name), 10, 64); err == nil {
+		return n
+	}
+	return otherwise
 }
 
-func (c *counts) String() string {
-	return fmt.Sprintf("%d programs, %d accepted by both, %d refused by both, %d false accepts, %d false rejects, %d unsupported, %d refused by decoding alone", c.programs, c.accepted, c.refused, c.falseAccepts, c.falseRejects, c.unsupported, c.intended)
+// campaign compares verdicts on n programs.
+func campaign(t *testing.T, strict bool, n int) {
+	if err := kernel.Judge(); err != nil {
+		t.Skip(err)
+	}
+	if testing.Short() {
+		n /= 4
+	}
+	n = int(fromEnv("SKEP_VERIFY", uint64(n)))
+	rng := rand.New(rand.NewPCG(fromEnv("SKEP_SEED", 1), 7))
+	c := &comparison{strict: strict, types: map[string]*counts{}, patterns: map[string]*counts{}, classes: map[string]int{}, maps: &kernel.MapCache{}}
+	defer c.maps.Close()
+	types := loadable(t)
+	for c.all.programs < n {
+		o := genOptions{typ: types[rng.IntN(len(types))], pattern: &patterns[rng.IntN(len(patterns))], size: 2 + rng.IntN(16), strict: strict}
+		if s := os.Getenv("SKEP_TYPE"); s != "" {
+			o.typ, _ = spec.ParseProgramType(s)
+		}
+		if s := os.Getenv("SKEP_PATTERN"); s != "" {
+			o.pattern = &patterns[slices.IndexFunc(patterns, func(p pattern) bool { return p.name == s })]
+		}
+		p, all := generate(rng, o)
+		good := c.compare(t, p, all, o.pattern.name)
+		for range 3 {
+			q := *p
+			q.Insns = slices.Clone(p.Insns)
+			mutate(rng, &q)
+			if good || rng.IntN(8) == 0 {
+				if c.compare(t, &q, all, o.pattern.name) {
+					p, good = &q, true
+				}
+			}
+		}
+	}
+	t.Logf("\n%s%s%s", c.table("pattern", c.patterns), c.table("program type", c.types), c.table("", map[string]*counts{"all": &c.all}))
+	for _, class := range slices.Sorted(maps.Keys(c.classes)) {
+		t.Logf("%4d %s", c.classes[class], class)
+	}
 }
 
-var shown int
-
-var atInsn = regexp.MustCompile(`^(\d+): `)
-
-// where compares the instructions at which both refused a program.
-func (c *counts) where(t *testing.T, p *spec.Program, maps []spec.Map, ours error) {
-	if os.Getenv("SKEP_WHERE") == "" {
-		return
+// loadable returns the program types that this kernel knows.
+func loadable(t *testing.T) (out []spec.ProgramType) {
+	for _, typ := range genTypes {
+		row := progtype.Find(typ)
+		p := &spec.Program{Name: "least", Type: typ, License: "GPL"}
+		if all := attachTypes(row); len(all) > 0 {
+			p.AttachType = uint32(all[0])
+		}
+		r, _ := row.Range(spec.AttachType(p.AttachType))
+		p.Insns = []isa.Instruction{isa.Mov64Imm.Make(0, 0, 0, r.Max), isa.Exit.Make(0, 0, 0, 0)}
+		k, err := kernel.Load(p, nil, nil)
+		if err != nil {
+			t.Logf("%s: %v", typ, err)
+			continue
+		}
+		k.Close()
+		out = append(out, typ)
 	}
-	var e *Error
-	if !errors.As(ours, &e) {
-		c.classes["decode"]++
-		return
+	return out
+}
+
+// counts are verdicts on programs of some kind.
+type counts struct{ programs, accepted, refused, falseAccepts, falseRejects, unsupported, intended int }
+
+// comparison is a comparison under way.
+type comparison struct {
+	all      counts
+	types    map[string]*counts
+	patterns map[string]*counts
+	strict   bool
+	classes  map[string]int
+	maps     *kernel.MapCache
+	shown    int
+}
+
+func (c *comparison) table(title string, rows map[string]*counts) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-24s %9s %9s %9s %7s %7s %7s %7s\n", title, "generated", "accepted", "refused", "false+", "false-", "unsupp.", "listed")
+	for _, name := range slices.Sorted(maps.Keys(rows)) {
+		r := rows[name]
+		fmt.Fprintf(&b, "%-24s %9d %9d %9d %7d %7d %7d %7d\n", name, r.programs, r.accepted, r.refused, r.falseAccepts, r.falseRejects, r.unsupported, r.intended)
 	}
-	c.classes["code "+e.Code.String()]++
-	_, err := kernel.Load(p, maps, &kernel.Options{HelperID: helper.ID, Log: true})
+	return b.String()
+}
+
+// count adds to the figures of a program's pattern and type.
+func (c *comparison) count(pattern, typ string, add func(*counts)) {
+	add(&c.all)
+	for name, m := range map[string]map[string]*counts{pattern: c.patterns, typ: c.types} {
+		if m[name] == nil {
+			m[name] = &counts{}
+		}
+		add(m[name])
+	}
+}
+
+// judge returns our verdict and the kernel's. Errors of the kernel that are no verdict are fatal.
+func (c *comparison) judge(t *testing.T, p *spec.Program, maps []spec.Map) (refused *kernel.VerifierError, ours error) {
+	start := time.Now()
+	defer func() {
+		if d := time.Since(start); d > time.Second {
+			c.classes["slow: "+p.Type.String()+" "+d.String()]++
+		}
+	}()
+	d, err := ir.Decode(resolve(p), ir.Options{})
+	if err != nil {
+		ours = err
+	} else {
+		_, ours = Verify(d, &Options{Type: progtype.Find(p.Type), Maps: maps, Helper: testHelper, Strict: c.strict})
+	}
+	k, err := kernel.Load(p, maps, &kernel.Options{HelperID: helper.ID, Maps: c.maps})
+	if err == nil {
+		k.Close()
+		return nil, ours
+	}
+	if !errors.As(err, &refused) {
+		t.Fatalf("%v\n%v", err, p.Insns)
+	}
+	return refused, ours
+}
+
+// explain asks the kernel for its reason, and the whole log.
+func (c *comparison) explain(p *spec.Program, maps []spec.Map) (reason, log string) {
+	_, err := kernel.Load(p, maps, &kernel.Options{HelperID: helper.ID, Maps: c.maps, Log: true})
+	if err == nil {
+		return "accepted", ""
+	}
 	var refused *kernel.VerifierError
 	if !errors.As(err, &refused) {
-		return
+		return err.Error(), ""
 	}
 	reason, at := refused.Reason()
-	if m := atInsn.FindStringSubmatch(at); m == nil || m[1] != strconv.Itoa(int(e.Slot)) {
-		c.note(t, p, maps, "ELSEWHERE", fmt.Sprintf("%v; kernel %s: %s", ours, at, reason))
-	}
+	return fmt.Sprintf("%v: %s at %s", refused.Err, reason, at), refused.Log
 }
 
-func (c *counts) compare(t *testing.T, p *spec.Program, maps []spec.Map) {
-	refused, ours := judge(t, p, maps, c.strict)
-	c.programs++
+// listed reports whether a difference is one of those that docs/verifier.md lists.
+func (c *comparison) listed(ours error, why, log string) bool {
+	var e *ir.Error
+	switch {
+	case errors.As(ours, &e): // instructions that are not well formed are refused wherever they stand
+		return true
+	case ours != nil:
+		return false
+	case strings.Contains(why, "verifier bug"):
+		return true
+	case c.strict:
+		// The kernel also walks through what a processor may do ahead of a decision.
+		return strings.Contains(why, "too large") || strings.Contains(why, "too complex") || speculative(log)
+	}
+	return false
+}
+
+// speculative reports whether a log ends on a path that only a processor ahead of a decision takes.
+func speculative(log string) bool {
+	i := strings.LastIndex(log, "\nfrom ")
+	if i < 0 {
+		return false
+	}
+	line, _, _ := strings.Cut(log[i+1:], "\n")
+	return strings.Contains(line, "speculative execution")
+}
+
+// compare compares the verdicts on a program, and reports whether both accept it.
+func (c *comparison) compare(t *testing.T, p *spec.Program, maps []spec.Map, pattern string) bool {
+	refused, ours := c.judge(t, p, maps)
+	note := func(add func(n *counts)) {
+		c.count(pattern, p.Type.String(), func(n *counts) { n.programs++; add(n) })
+	}
 	var un *Unsupported
 	switch {
 	case errors.As(ours, &un):
-		c.unsupported++
+		note(func(n *counts) { n.unsupported++ })
 		c.classes["unsupported: "+un.Text]++
 	case ours == nil && refused == nil:
-		c.accepted++
+		note(func(n *counts) { n.accepted++ })
+		return true
 	case ours != nil && refused != nil:
-		c.refused++
-		c.where(t, p, maps, ours)
-	case ours == nil:
-		c.falseAccepts++
-		why := explainKernel(p, maps)
-		if strings.Contains(why, "verifier bug") || c.strict && (strings.Contains(why, "too large") || strings.Contains(why, "too complex")) {
-			// The kernel also walks through what a processor may do ahead of a decision, if addresses are at stake.
-			c.falseAccepts-- // no verdict
-			c.intended++
-			return
+		note(func(n *counts) { n.refused++ })
+		var e *Error
+		if os.Getenv("SKEP_WHY") != "" && errors.As(ours, &e) {
+			c.classes["refused: "+e.Code.String()+" "+withoutDigits(e.Text)]++
 		}
-		c.note(t, p, maps, "FALSE ACCEPT", why)
-	case decodeOnly(ours):
-		c.intended++
 	default:
-		c.falseRejects++
-		c.note(t, p, maps, "FALSE REJECT", ours.Error())
+		what, add, why, log := "FALSE REJECT", func(n *counts) { n.falseRejects++ }, "", ""
+		if ours == nil {
+			what, add = "FALSE ACCEPT", func(n *counts) { n.falseAccepts++ }
+			why, log = c.explain(p, maps)
+		} else {
+			why = ours.Error()
+		}
+		if c.listed(ours, why, log) {
+			note(func(n *counts) { n.intended++ })
+			break
+		}
+		note(add)
+		c.report(t, p, maps, what, why)
 	}
+	return false
 }
 
-func (c *counts) note(t *testing.T, p *spec.Program, maps []spec.Map, what, why string) {
-	key := what + ": " + strings.Map(func(r rune) rune {
+func withoutDigits(s string) string {
+	return strings.Map(func(r rune) rune {
 		if r >= '0' && r <= '9' {
 			return -1
 		}
 		return r
-	}, why)
-	if c.classes[key]++; c.classes[key] == 1 && shown < 12 {
-		shown++
-		text, _ := json.Marshal(&spec.Collection{Programs: []spec.Program{*p}, Maps: maps})
-		name := filepath.Join(os.TempDir(), fmt.Sprintf("skep-case-%d-%d.json", os.Getpid(), shown))
-		if err := os.WriteFile(name, text, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		t.Errorf("%s: %s: %s", name, what, why)
-	}
+	}, s)
 }
 
-// caseFiles are the files of cases.
-var caseFiles = []string{"testdata/errors.bpf", "testdata/accepted.bpf", "testdata/differential.bpf", "testdata/history.bpf"}
-
-// TestCasesInKernel checks that the kernel judges the cases as their files say. With SKEP_UPDATE it writes what the
-// kernel says into the files.
-func TestCasesInKernel(t *testing.T) {
-	if err := kernel.Judge(); err != nil {
-		t.Skip(err)
+// report writes the program of a disagreement to a file, for the first of each sort.
+func (c *comparison) report(t *testing.T, p *spec.Program, maps []spec.Map, what, why string) {
+	key := what + ": " + withoutDigits(why)
+	if c.classes[key]++; c.classes[key] > 1 || c.shown >= 40 {
+		return
 	}
-	for _, file := range caseFiles {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text := string(data)
-		for _, c := range readCases(t, file) {
-			if c.strict || c.profile != isa.ProfileLinux {
-				continue
-			}
-			p := c.program(t)
-			says := "accepted"
-			k, err := kernel.Load(p, caseMaps, &kernel.Options{HelperID: helper.ID, Log: true})
-			var refused *kernel.VerifierError
-			switch {
-			case err == nil:
-				k.Close()
-			case errors.As(err, &refused):
-				says, _ = refused.Reason()
-				if says == "" {
-					says = refused.Err.Error()
-				}
-			default:
-				t.Logf("%s: %v", c.name, err)
-				continue
-			}
-			if (err == nil) != (c.code == "") {
-				t.Errorf("%s: the kernel says: %s", c.name, says)
-			}
-			if os.Getenv("SKEP_UPDATE") != "" && c.kernel == "" {
-				text = strings.Replace(text, c.text, "; kernel: "+says+"\n"+c.text, 1)
-			}
-		}
-		if os.Getenv("SKEP_UPDATE") != "" {
-			if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
+	c.shown++
+	text, _ := json.Marshal(&spec.Collection{Programs: []spec.Program{*p}, Maps: maps})
+	name := filepath.Join(os.TempDir(), fmt.Sprintf("skep-case-%d-%d.json", os.Getpid(), c.shown))
+	if err := os.WriteFile(name, text, 0o644); err != nil {
+		t.Fatal(err)
 	}
+	t.Errorf("%s: %s: %s", name, what, why)
 }

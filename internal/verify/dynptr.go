@@ -104,17 +104,7 @@ func (v *verifier) destroyDynptr(f *frame, n int) error {
 	}
 	x := f.stack[n].reg
 	if x.ref != 0 {
-		copies := 0
-		for _, fr := range v.cur.frames {
-			for i := range fr.stack {
-				if s := &fr.stack[i]; s.bytes[0] == byteDynptr && s.reg.n == 1 && s.reg.ref == x.ref {
-					copies++
-				}
-			}
-		}
-		if copies == 1 {
-			return v.fail(BadDynptr, "the dynptr at stack offset %d, which must be released, is overwritten", -8*(n+1))
-		}
+		return v.fail(BadDynptr, "the dynptr at stack offset %d, which must be released, is overwritten", -8*(n+1))
 	}
 	f.stack[n], f.stack[n-1] = slot{}, slot{}
 	v.dropSlices(x.id)

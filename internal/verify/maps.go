@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"slices"
 
+	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/internal/ir"
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/spec"
@@ -38,6 +39,9 @@ func (v *verifier) known() error {
 		if err := v.directValue(ir.Index(at), &ref, v.maps[n]); err != nil {
 			return err
 		}
+		if err := v.mapForType(ir.Index(at), v.maps[n]); err != nil {
+			return err
+		}
 	}
 	if err := v.findExterns(); err != nil {
 		return err
@@ -67,6 +71,32 @@ func (v *verifier) directValue(at ir.Index, ref *spec.MapRef, m *spec.Map) error
 	}
 	if m.Type == spec.Array && ref.Offset >= m.ValueSize {
 		return v.failAt(at, BadMapValue, "offset %d of the value of map %q, which has %d bytes", ref.Offset, m.Name, m.ValueSize)
+	}
+	return nil
+}
+
+// tracers are the program types that run wherever the kernel is.
+var tracers = []spec.ProgramType{spec.Kprobe, spec.Tracepoint, spec.PerfEvent, spec.RawTracepoint, spec.RawTracepointWritable}
+
+// notTraced are the fields of values that such programs may not have, besides locks.
+var notTraced = []spec.FieldKind{spec.Timer, spec.WorkQueue, spec.ListHead, spec.RBRoot}
+
+// sleepersMaps are the maps that programs may use that may sleep.
+var sleepersMaps = []spec.MapType{spec.Hash, spec.LRUHash, spec.Array, spec.PerCPUHash, spec.PerCPUArray, spec.LRUPerCPUHash, spec.ArrayOfMaps,
+	spec.HashOfMaps, spec.RingBuf, spec.UserRingBuf, spec.InodeStorage, spec.SkStorage, spec.TaskStorage, spec.CgrpStorage, spec.Queue, spec.Stack, spec.Arena}
+
+// mapForType checks that programs of the type may use a map at all.
+func (v *verifier) mapForType(at ir.Index, m *spec.Map) error {
+	t := v.opts.Type.Type
+	traces := slices.Contains(tracers, t)
+	for _, f := range m.Fields {
+		lock := f.Kind == spec.SpinLock || f.Kind == spec.ResSpinLock
+		if lock && t == spec.SocketFilter || traces && (lock || slices.Contains(notTraced, f.Kind)) {
+			return v.failAt(at, BadMap, "map %q, whose values have a %s, in a program of type %s, which may not use one", m.Name, f.Kind, t)
+		}
+	}
+	if sleeps := v.p.Source.Flags&spec.Sleepable != 0 || t == spec.Syscall; sleeps && !slices.Contains(sleepersMaps, m.Type) {
+		return v.failAt(at, BadMap, "map %q, a %s, in a program that may sleep, which may not use one", m.Name, m.Type)
 	}
 	return nil
 }
@@ -134,6 +164,20 @@ func (v *verifier) innerMap(m int32) int32 {
 	}
 	v.maps = append(v.maps, inner)
 	return int32(len(v.maps) - 1)
+}
+
+// readOnlyMap reports whether programs may not change the values of a map. The kernel makes those of devices so.
+func readOnlyMap(m *spec.Map) bool {
+	return m.Flags&mapReadOnlyProg != 0 || m.Type == spec.Devmap || m.Type == spec.DevmapHash
+}
+
+// sockChangers are the program types that may change maps of sockets by the helpers for all maps.
+var sockChangers = []spec.ProgramType{spec.SocketFilter, spec.SchedCLS, spec.SchedACT, spec.XDP, spec.SkReuseport, spec.FlowDissector, spec.SkLookup}
+
+// changesSockets reports whether the program may change a map of sockets by a helper for all maps.
+func (v *verifier) changesSockets(h *helper.Helper) bool {
+	t := v.opts.Type.Type
+	return slices.Contains(sockChangers, t) || t == spec.SockOps && len(h.Args) == 2 || t == spec.Tracing && v.attach() == spec.AttachTraceIter
 }
 
 // isConstant reports whether nothing changes a map's contents any more.

@@ -43,7 +43,7 @@ func TestMissionS33Soundness(t *testing.T) {
 	accepted, tried, runs, compared := 0, 0, 0, 0
 	for accepted < want {
 		typ := verify.GenTypes[rng.IntN(len(verify.GenTypes))]
-		p, maps := verify.Generate(rng, typ, 3+rng.IntN(15))
+		p, maps := verify.Generate(rng, typ, 3+rng.IntN(15), false)
 		for n := range 4 {
 			if n > 0 {
 				q := *p

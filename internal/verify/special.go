@@ -87,6 +87,22 @@ func (v *verifier) constString(r uint8, x *reg) error {
 	return nil
 }
 
+// format checks that the string in register str is a format for the arguments of which register size tells the size.
+func (v *verifier) format(size, str uint8) error {
+	n := v.cur.regs()[size].Bits.Value
+	if n%8 != 0 {
+		return v.failReg(BadArgument, size, "the arguments of a format take 8 bytes each, and R%d is %d", size, n)
+	}
+	x := &v.cur.regs()[str]
+	m := v.maps[x.obj]
+	text := make([]byte, m.ValueSize)
+	copy(text, firstValue(m))
+	if !helper.CheckFormat(text[int64(x.off)+int64(x.Bits.Value):], int(n/8)) {
+		return v.failReg(BadArgument, str, "the string that R%d points to is no format for %d arguments", str, n/8)
+	}
+	return nil
+}
+
 // alignedTo checks that a pointer is a multiple of n.
 func (v *verifier) alignedTo(r uint8, x *reg, n int) error {
 	if at := x.Bits.Value + uint64(int64(x.off)); x.kind == Stack && (x.Bits.Mask != 0 || at%uint64(n) != 0) {

@@ -1,0 +1,66 @@
+// Implements the check that the kernel judges the cases as their files say.
+
+//go:build linux
+
+package verify
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/skepbpf/skep/helper"
+	"github.com/skepbpf/skep/internal/kernel"
+	"github.com/skepbpf/skep/isa"
+)
+
+// caseFiles are the files of cases.
+var caseFiles = []string{"testdata/errors.bpf", "testdata/accepted.bpf", "testdata/differential.bpf", "testdata/history.bpf"}
+
+// TestCasesInKernel checks that the kernel judges the cases as their files say. With SKEP_UPDATE it writes what the
+// kernel says into the files.
+func TestCasesInKernel(t *testing.T) {
+	if err := kernel.Judge(); err != nil {
+		t.Skip(err)
+	}
+	for _, file := range caseFiles {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := string(data)
+		for _, c := range readCases(t, file) {
+			if c.strict || c.profile != isa.ProfileLinux {
+				continue
+			}
+			p := c.program(t)
+			says := "accepted"
+			k, err := kernel.Load(p, caseMaps, &kernel.Options{HelperID: helper.ID, Log: true})
+			var refused *kernel.VerifierError
+			switch {
+			case err == nil:
+				k.Close()
+			case errors.As(err, &refused):
+				says, _ = refused.Reason()
+				if says == "" {
+					says = refused.Err.Error()
+				}
+			default:
+				t.Logf("%s: %v", c.name, err)
+				continue
+			}
+			if (err == nil) != (c.code == "") {
+				t.Errorf("%s: the kernel says: %s", c.name, says)
+			}
+			if os.Getenv("SKEP_UPDATE") != "" && c.kernel == "" {
+				text = strings.Replace(text, c.text, "; kernel: "+says+"\n"+c.text, 1)
+			}
+		}
+		if os.Getenv("SKEP_UPDATE") != "" {
+			if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
