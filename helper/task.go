@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/skepbpf/skep/bpfmap"
+	"github.com/skepbpf/skep/spec"
 )
 
 // Task is a thread, as programs see it.
@@ -162,8 +163,9 @@ var currentTask = []Helper{
 		}
 		return 0, nil
 	}},
-	// Packet programs pass their context, and others nothing.
-	number(17, "get_cgroup_classid", func(c *Call) uint64 { return uint64(c.task().ClassID) }),
+	{ID: 17, Name: "get_cgroup_classid", Variants: []Variant{{packetTypes, []Arg{Context}}}, Func: func(c *Call, _, _, _, _, _ uint64) (uint64, error) {
+		return uint64(c.task().ClassID), nil
+	}},
 	{ID: 120, Name: "get_ns_current_pid_tgid", Args: []Arg{Any, Any, MemOut, Size}, Func: namespacePID},
 	{ID: 109, Name: "send_signal", Args: []Arg{Any}, Func: func(c *Call, sig, _, _, _, _ uint64) (uint64, error) {
 		return c.signal(Signal{Number: uint32(sig), Task: c.task()}).result()
@@ -262,3 +264,6 @@ func cgroupIn(m *bpfmap.Local, index uint32) (*Cgroup, errno) {
 	}
 	return g, 0
 }
+
+// packetTypes are types of programs that ask for the class of their packet, where others ask for that of the task.
+var packetTypes = []spec.ProgramType{spec.SchedCLS, spec.SchedACT, spec.LWTIn, spec.LWTOut, spec.LWTXmit, spec.LWTSeg6Local}

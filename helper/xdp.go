@@ -21,7 +21,7 @@ var xdpPackets = []Helper{
 	{ID: 44, Name: "xdp_adjust_head", Args: []Arg{Context, Any}, ChangesPacket: true, Func: xdpAdjustHead},
 	{ID: 65, Name: "xdp_adjust_tail", Args: []Arg{Context, Any}, ChangesPacket: true, Func: xdpAdjustTail},
 	{ID: 54, Name: "xdp_adjust_meta", Args: []Arg{Context, Any}, ChangesPacket: true, Func: xdpAdjustMeta},
-	{ID: 188, Name: "xdp_get_buff_len", Args: []Arg{Context}, Func: func(c *Call, _, _, _, _, _ uint64) (uint64, error) {
+	{ID: 188, Name: "xdp_get_buff_len", Args: []Arg{Context}, Variants: []Variant{{socketGivers, []Arg{Object}}}, Objects: [MaxArgs]string{"xdp_buff"}, Func: func(c *Call, _, _, _, _, _ uint64) (uint64, error) {
 		return uint64(len(c.packet())), nil
 	}},
 	{ID: 189, Name: "xdp_load_bytes", Args: []Arg{Context, Any, MemOut, Size}, Func: func(c *Call, _, off, to, n, _ uint64) (uint64, error) {

@@ -339,9 +339,10 @@ func fieldSize(k spec.FieldKind) int64 {
 	return 8
 }
 
-// accessBuf checks an access to a buffer. The memory of plain functions is one, whose length is not known.
+// accessBuf checks an access to a buffer. The memory of plain functions is one, whose length is not known; that of a raw
+// tracepoint is another, of which the kernel asks when the program is attached whether it is as long as is accessed.
 func (v *verifier) accessBuf(r uint8, ptr *reg, off int64, size int, write bool) error {
-	if v.target.iter != nil {
+	if !v.plain() {
 		switch at := off + int64(ptr.off); {
 		case write && ptr.has(readOnly):
 			return v.failReg(ReadOnly, r, "write through R%d to a buffer that can only be read", r)

@@ -43,7 +43,7 @@ func (v *verifier) argument(a *args, i int) error {
 	}
 	x := &v.cur.regs()[r]
 	if kind.Kind() == helper.Any {
-		if (v.opts.Strict || a.h.Kfunc && !kind.Has(helper.Ignored)) && x.pointer() {
+		if (v.opts.Strict || a.h.Kfunc) && !kind.Has(helper.Ignored) && x.pointer() {
 			return v.failReg(PointerLeak, r, "R%d is %s, and passing it to %s as a number lets it become visible", r, x.describe(), a.h.Name)
 		}
 		return nil
@@ -268,7 +268,7 @@ func (v *verifier) size(a *args, i int, r uint8, x *reg) error {
 	orZero := a.h.Args[i].Kind() == helper.SizeOr0
 	mem := a.h.Args[i-1]
 	a.maxSize = x.UMax
-	raw := mem.Kind() == helper.MemOut && x.IsConst()
+	raw := mem.Kind() == helper.MemOut && x.IsConst() && !a.h.Kfunc // kernel functions may read what they write
 	switch {
 	case x.SMin < 0:
 		return v.failReg(BadArgument, r, "the size in R%d may be negative: check that it is not, or use & to limit it", r)
@@ -277,7 +277,7 @@ func (v *verifier) size(a *args, i int, r uint8, x *reg) error {
 	case x.UMax >= maxSize:
 		return v.failReg(BadArgument, r, "the size in R%d has no upper bound: compare it with a limit first", r)
 	}
-	write := mem.Kind() == helper.MemOut || mem.Has(helper.Writes)
+	write := mem.Kind() == helper.MemOut || mem.Has(helper.Writes) || a.h.Kfunc
 	if err := v.memory(a, r-1, int64(x.UMax), write, orZero, raw); err != nil {
 		return err
 	}
@@ -317,7 +317,9 @@ func (v *verifier) memory(a *args, r uint8, size int64, write, orZero, raw bool)
 	case Scalar, NotInit:
 		return v.failReg(BadArgument, r, "R%d must be the address of memory, and is a number", r)
 	case Buf:
-		return v.accessBuf(r, x, 0, int(size), write)
+		if v.plain() || v.target.iter != nil {
+			return v.accessBuf(r, x, 0, int(size), write)
+		}
 	case Object:
 		return v.accessObject(r, x, 0, int(size), false, nil)
 	}

@@ -99,6 +99,8 @@ func (v *verifier) fieldValue(r uint8, f *progtype.Field, size int, signed bool,
 			return v.unsupported("field %s of the context is described by the kernel's types, which are not at hand", f.Name)
 		}
 		return v.pointerOut(r, reg{Scalar: zeroOffset, kind: Object, flags: trusted, obj: v.types.id(t)}, signed, out)
+	case progtype.Buffer:
+		*out = pointerTo(Buf)
 	default:
 		return v.unsupported("field %s of the context is a %s, which the verifier does not know", f.Name, f.Value)
 	}

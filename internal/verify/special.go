@@ -5,6 +5,7 @@ package verify
 import (
 	"bytes"
 
+	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/spec"
 )
 
