@@ -30,8 +30,8 @@ type Options struct {
 	// Maps are descriptors of maps that are there already, by name, instead of new ones. They are the caller's.
 	Maps map[string]int
 
-	// Maps, if not nil, keeps the maps of one Load for the next that names them, which must mean the same. It saves time.
-	Maps *MapCache
+	// Keep, if not nil, keeps the maps of one Load for the next that names them, which must mean the same. It saves time.
+	Keep *MapCache
 }
 
 // MaxFuncMemory is the greatest size in bytes of the memory of a function. It has to fit, with R0 behind it,

@@ -107,7 +107,7 @@ func (out *Program) link(p *spec.Program, maps []spec.Map, opts *Options) ([]isa
 				return nil, fmt.Errorf("program %q: instruction %d names map %q, which there is not", p.Name, ref.Insn, ref.Map)
 			}
 			kept, err := false, error(nil)
-			if m, kept, err = opts.Maps.create(&maps[i], opts); err != nil {
+			if m, kept, err = opts.Keep.create(&maps[i], opts); err != nil {
 				return nil, err
 			}
 			if made[ref.Map] = m; !kept {

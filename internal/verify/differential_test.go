@@ -176,7 +176,7 @@ func (c *comparison) judge(t *testing.T, p *spec.Program, maps []spec.Map) (refu
 	} else {
 		_, ours = Verify(d, &Options{Type: progtype.Find(p.Type), Maps: maps, Helper: testHelper, Strict: c.strict})
 	}
-	k, err := kernel.Load(p, maps, &kernel.Options{HelperID: helper.ID, Maps: c.maps})
+	k, err := kernel.Load(p, maps, &kernel.Options{HelperID: helper.ID, Keep: c.maps})
 	if err == nil {
 		k.Close()
 		return nil, ours
@@ -189,7 +189,7 @@ func (c *comparison) judge(t *testing.T, p *spec.Program, maps []spec.Map) (refu
 
 // explain asks the kernel for its reason.
 func (c *comparison) explain(p *spec.Program, maps []spec.Map) string {
-	_, err := kernel.Load(p, maps, &kernel.Options{HelperID: helper.ID, Maps: c.maps, Log: true})
+	_, err := kernel.Load(p, maps, &kernel.Options{HelperID: helper.ID, Keep: c.maps, Log: true})
 	if err == nil {
 		return "accepted"
 	}
