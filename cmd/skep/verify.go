@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/skepbpf/skep"
+	"github.com/skepbpf/skep/elf"
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/spec"
 )
@@ -110,44 +111,57 @@ func (f *verifyFlags) execute(cmd *cobra.Command, files []string) error {
 		return err
 	}
 	var all []judgement
+	var unread []error
 	for _, file := range files {
-		text, err := readFile(cmd, file)
-		if err != nil {
-			return err
-		}
-		s, err := recognise(file, text, f.raw, f.dialect, objects)
-		if err != nil {
-			return err
-		}
-		if len(s.spec.Programs) == 0 {
-			return fmt.Errorf("%s: there is no program in it", s.file)
-		}
-		for i := range s.spec.Programs {
-			p := &s.spec.Programs[i]
-			if f.program != "" && p.Name != f.program {
-				continue
-			}
-			if err := s.setType(p, f.progType, spec.SocketFilter); err != nil {
-				return err
-			}
-			j, err := f.judge(cmd.OutOrStdout(), s, p, profile)
-			if err != nil {
-				return err
-			}
-			if all = append(all, j); f.json {
-				if err := jsonLine(cmd.OutOrStdout(), j); err != nil {
-					return err
-				}
-			}
+		of, err := f.judgeFile(cmd, file, profile, objects)
+		if all = append(all, of...); err != nil {
+			unread = append(unread, err)
 		}
 	}
-	if len(all) == 0 {
-		return fmt.Errorf("there is no program %q", f.program)
-	}
-	if !f.json && !f.cfg {
+	if len(all) > 0 && !f.json && !f.cfg {
 		printJudgements(cmd.OutOrStdout(), all)
 	}
+	switch {
+	case len(unread) > 0:
+		return errors.Join(unread...)
+	case len(all) == 0:
+		return fmt.Errorf("there is no program %q", f.program)
+	}
 	return answerOf(all)
+}
+
+// judgeFile verifies the programs of a file.
+func (f *verifyFlags) judgeFile(cmd *cobra.Command, file string, profile isa.Profile, objects elf.Options) (all []judgement, err error) {
+	text, err := readFile(cmd, file)
+	if err != nil {
+		return nil, err
+	}
+	s, err := recognise(file, text, f.raw, f.dialect, objects)
+	if err != nil {
+		return nil, err
+	}
+	if len(s.spec.Programs) == 0 {
+		return nil, fmt.Errorf("%s: there is no program in it", s.file)
+	}
+	for i := range s.spec.Programs {
+		p := &s.spec.Programs[i]
+		if f.program != "" && p.Name != f.program {
+			continue
+		}
+		if err := s.setType(p, f.progType, spec.SocketFilter); err != nil {
+			return all, err
+		}
+		j, err := f.judge(cmd.OutOrStdout(), s, p, profile)
+		if err != nil {
+			return all, err
+		}
+		if all = append(all, j); f.json {
+			if err := jsonLine(cmd.OutOrStdout(), j); err != nil {
+				return all, err
+			}
+		}
+	}
+	return all, nil
 }
 
 // judge verifies one program.
@@ -213,6 +227,9 @@ func printJudgements(out io.Writer, all []judgement) {
 	for _, j := range all {
 		rows = append(rows, []string{j.File, j.Program, j.Type, j.Verdict, fmt.Sprint(j.Processed), fmt.Sprint(j.States), fmt.Sprintf("%.0f", j.TimeUs)})
 	}
+	if len(all) > 1 {
+		rows = append(rows, totals(all))
+	}
 	columns(out, rows, 4, 5, 6)
 	for _, j := range all {
 		if j.Verdict == verdictAccept {
@@ -232,6 +249,18 @@ func printJudgements(out io.Writer, all []judgement) {
 		}
 		printExample(out, &j)
 	}
+}
+
+// totals is the last row of the table: what all programs took together.
+func totals(all []judgement) []string {
+	insns, states, us, accepted := 0, 0, 0.0, 0
+	for _, j := range all {
+		insns, states, us = insns+j.Processed, states+j.States, us+j.TimeUs
+		if j.Verdict == verdictAccept {
+			accepted++
+		}
+	}
+	return []string{"in all", fmt.Sprintf("%d programs", len(all)), "", fmt.Sprintf("%d accepted", accepted), fmt.Sprint(insns), fmt.Sprint(states), fmt.Sprintf("%.0f", us)}
 }
 
 // printStory prints a story, the source of each step below it where it is another one than before.

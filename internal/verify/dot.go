@@ -18,6 +18,7 @@ type graph struct {
 	at    map[ir.Index]int // block by first instruction
 	state [][]reg          // registers at the start of each block; nil: no path came there
 	mixed [][]bool         // registers that are of different kinds on different paths
+	bad   *Error           // why the program was refused
 }
 
 func newGraph(p *ir.Program) *graph {
@@ -59,6 +60,7 @@ func (g *graph) write(w io.Writer, v *verifier, refused error) error {
 	bad := ir.Slot(-1)
 	if errors.As(refused, &e) {
 		bad = e.Slot
+		g.bad = e
 	}
 	var out strings.Builder
 	fmt.Fprintf(&out, "digraph %q {\n  node [shape=box, fontname=monospace];\n", v.p.Source.Name)
@@ -92,8 +94,10 @@ func (g *graph) write(w io.Writer, v *verifier, refused error) error {
 // block is the text of a block: what is known at its start, then the instructions with their source.
 func (g *graph) block(v *verifier, n int) []string {
 	var lines []string
+	live := v.live[v.p.Blocks[n].First]
 	for r, x := range g.state[n] {
 		switch {
+		case live>>r&1 == 0: // nothing depends on it
 		case g.mixed[n][r]:
 			lines = append(lines, fmt.Sprintf("R%d: differs from path to path", r))
 		case x.kind != NotInit && r != int(isa.R10):
@@ -111,6 +115,9 @@ func (g *graph) block(v *verifier, n int) []string {
 			lines = append(lines, fmt.Sprintf("; %s:%d %s", l.File, l.Line, strings.TrimSpace(source)))
 		}
 		lines = append(lines, fmt.Sprintf("%d: %s", v.p.Slots[i], v.text(i)))
+		if g.bad != nil && g.bad.Slot == v.p.Slots[i] {
+			lines = append(lines, "refused: "+g.bad.Text)
+		}
 	}
 	return lines
 }

@@ -213,6 +213,7 @@ func (v *verifier) walk(s *state) error {
 		}
 		v.cur.last, v.cur.at = v.prev, v.at
 		ended := false
+		v.graph.note(v)
 		m := v.marks[v.at]
 		if m&markPrune != 0 {
 			var err error
@@ -229,7 +230,6 @@ func (v *verifier) walk(s *state) error {
 			}
 			v.marks[v.at] |= markSeen
 			v.log.before(v)
-			v.graph.note(v)
 			prev := v.at
 			next, err := v.step()
 			switch {
