@@ -42,9 +42,14 @@ func functions(code []isa.Instruction) (starts []int, wanted bool) {
 	return starts, taken || tail && len(starts) > 1
 }
 
-// describeFunctions returns types for functions at the given slots: the main one is global, the others static, and
-// all take a pointer and return a number.
-func describeFunctions(starts []int) (*btf.Handle, []funcInfo, error) {
+// hasGlobals reports whether types of global functions are known, besides the program itself.
+func hasGlobals(p *spec.Program) bool {
+	return slices.ContainsFunc(p.Funcs, func(f spec.Func) bool { return f.Insn > 0 && !f.Static && f.Type != nil })
+}
+
+// describeFunctions returns types for functions at the given slots: those that are known, and for others that the main
+// one is global, the others static, and all take a pointer and return a number.
+func describeFunctions(starts []int, known []spec.Func) (*btf.Handle, []funcInfo, error) {
 	b, err := btf.NewBuilder(nil, nil)
 	if err != nil {
 		return nil, nil, err
@@ -56,6 +61,16 @@ func describeFunctions(starts []int) (*btf.Handle, []funcInfo, error) {
 			Type: &btf.FuncProto{Return: number, Params: []btf.FuncParam{{Name: "ctx", Type: &btf.Pointer{Target: &btf.Void{}}}}}}
 		if n == 0 {
 			f.Linkage = btf.GlobalFunc
+		}
+		for _, k := range known {
+			if k.Insn == start && k.Type != nil {
+				own := *k.Type
+				own.Linkage = f.Linkage
+				if !k.Static {
+					own.Linkage = btf.GlobalFunc
+				}
+				f = &own
+			}
 		}
 		id, err := b.Add(f)
 		if err != nil {

@@ -164,8 +164,8 @@ func (out *Program) load(p *spec.Program, maps []spec.Map, code []isa.Instructio
 	if err := target(p, maps, &attr); err != nil {
 		return err
 	}
-	if starts, wanted := functions(code); wanted {
-		h, infos, err := describeFunctions(starts)
+	if starts, wanted := functions(code); wanted || hasGlobals(p) {
+		h, infos, err := describeFunctions(starts, p.Funcs)
 		if err != nil {
 			return fmt.Errorf("program %q: %w", p.Name, err)
 		}

@@ -206,6 +206,9 @@ func (v *verifier) access(r uint8, off int64, size int, write, atomic bool, val 
 		if write && ptr.has(readOnly) {
 			return v.failReg(ReadOnly, r, "write through R%d to memory that can only be read", r)
 		}
+		if write && ptr.obj > 0 && v.walked != nil {
+			v.walked.writes |= 1 << (ptr.obj - 1)
+		}
 		if ptr.has(untrusted) {
 			return nil // a read that goes wrong gives zero
 		}

@@ -311,6 +311,9 @@ func (v *verifier) memory(a *args, r uint8, size int64, write, orZero, raw bool)
 		if write && x.has(readOnly) {
 			return v.failReg(ReadOnly, r, "R%d is memory that can only be read", r)
 		}
+		if write && x.obj > 0 && v.walked != nil {
+			v.walked.writes |= 1 << (x.obj - 1)
+		}
 		return v.region(r, x, 0, int(size), int64(uint32(x.n)), BadMemory, "the memory")
 	case Stack:
 		return v.stackMemory(a, r, x, size, write, orZero, raw)

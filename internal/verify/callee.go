@@ -17,6 +17,11 @@ func index(n int32) ir.Index { return ir.Index(n) }
 // enter walks into a function of the program.
 func (v *verifier) enter(in *ir.Ins) (ir.Index, error) {
 	to := ir.Index(in.Off)
+	if v.globals != nil {
+		if g := v.globals[v.p.FuncAt(to)]; g != nil {
+			return v.callGlobal(g)
+		}
+	}
 	if len(v.cur.frames) == maxFrames {
 		return 0, v.fail(TooDeep, "calls are nested deeper than %d functions", maxFrames)
 	}
@@ -92,7 +97,26 @@ func (v *verifier) end() error {
 	if f := v.cur.top(); f.async {
 		return v.resultIn(0, f.callback.Min, f.callback.Max, "the callback")
 	}
+	if v.cur.top().fn != 0 {
+		return v.globalReturns()
+	}
 	return v.returns(0, "the program")
+}
+
+// globalReturns checks what a global function returns.
+func (v *verifier) globalReturns() error {
+	if err := v.reads(0); err != nil {
+		return err
+	}
+	r0 := &v.cur.regs()[0]
+	if r0.kind != Scalar {
+		code := BadReturn
+		if v.opts.Strict {
+			code = PointerLeak
+		}
+		return v.failReg(code, 0, "a global function must return a number, and R0 is %s", r0.describe())
+	}
+	return nil
 }
 
 // returns checks what the program returns, in a register.

@@ -55,6 +55,8 @@ type verifier struct {
 	types   types
 	structs map[string]*btf.Struct
 	target  target
+	walked  *global   // that is being walked; nil: the program
+	globals []*global // by number of the function; nil: static
 
 	wrong    *Error                       // of the first path that has gone wrong
 	externAt map[ir.Index]*spec.ExternRef // the loads of addresses of the kernel's
@@ -119,6 +121,9 @@ func (v *verifier) both() error {
 	v.findLive()
 	v.states = v.pool.lists(len(v.p.Ins))
 	err := v.walk(v.start())
+	if err == nil {
+		err = v.walkGlobals()
+	}
 	v.log.end(v)
 	if err != nil {
 		return err

@@ -55,6 +55,11 @@ func (v *verifier) known() error {
 	if err := v.knownInstructions(); err != nil {
 		return err
 	}
+	if !v.plain() {
+		if err := v.findGlobals(); err != nil {
+			return err
+		}
+	}
 	if at := v.attach(); !v.opts.Type.Attach.Has(at) {
 		return v.failAt(0, BadAttach, "programs of type %s are not made for attach type %d", v.opts.Type.Type, at)
 	}

@@ -145,7 +145,9 @@ func (v *verifier) backtrack() {
 		if b.empty() {
 			return
 		}
-		at, first = s.last, s.first
+		if at, first = s.last, s.first; at < 0 {
+			return // what is left are arguments of a global function
+		}
 	}
 	v.allPrecise()
 }

@@ -66,7 +66,7 @@ func (v *verifier) throw(h *helper.Helper) (ir.Index, error) {
 	if err := v.noneHeld(h.Name); err != nil {
 		return 0, err
 	}
-	if v.cur.depth() > 0 {
+	if v.cur.top().fn != 0 {
 		if r1 := &v.cur.regs()[1]; r1.kind != Scalar {
 			return 0, v.failReg(BadReturn, 1, "%s in a function is given %s, and takes a number", h.Name, r1.describe())
 		}
