@@ -22,10 +22,12 @@ import (
 )
 
 var (
-	cInt    = &btf.Int{Name: "int", Size: 4, Encoding: btf.Signed}
-	cLong   = &btf.Int{Name: "unsigned long long", Size: 8}
-	cPair   = &btf.Struct{Name: "pair", Size: 16, Members: []btf.Member{{Name: "a", Type: cLong}, {Name: "b", Type: cLong, Offset: 64}}}
-	cNamed  = func(name string) btf.Type { return &btf.Struct{Name: name, Size: 8, Members: []btf.Member{{Name: "x", Type: cLong}}} }
+	cInt   = &btf.Int{Name: "int", Size: 4, Encoding: btf.Signed}
+	cLong  = &btf.Int{Name: "unsigned long long", Size: 8}
+	cPair  = &btf.Struct{Name: "pair", Size: 16, Members: []btf.Member{{Name: "a", Type: cLong}, {Name: "b", Type: cLong, Offset: 64}}}
+	cNamed = func(name string) btf.Type {
+		return &btf.Struct{Name: name, Size: 8, Members: []btf.Member{{Name: "x", Type: cLong}}}
+	}
 	pointer = func(t btf.Type) btf.Type { return &btf.Pointer{Target: t} }
 )
 
