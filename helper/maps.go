@@ -27,7 +27,7 @@ var mapElements = []Helper{
 	{ID: 1, Name: "map_lookup_elem", PacketMemory: true, Args: []Arg{MapRef, MapKey}, Maps: lookedUp, Result: ResultMapValue | MayBeNull, Inline: InlineLookup, Func: mapLookup},
 	{ID: 2, Name: "map_update_elem", PacketMemory: true, Args: []Arg{MapRef, MapKey, MapValue, Any}, Maps: changed, ChangesMap: true, Inline: InlineUpdate, Func: mapUpdate},
 	{ID: 3, Name: "map_delete_elem", PacketMemory: true, Args: []Arg{MapRef, MapKey}, Maps: changed, ChangesMap: true, Inline: InlineDelete, Func: mapDelete},
-	{ID: 12, Name: "tail_call", Args: []Arg{Context, MapRef, Any}, Maps: programArray, Result: Void, TailCall: true, ChangesPacket: true, Func: tailCall},
+	{ID: 12, Name: "tail_call", Args: []Arg{Context, MapRef, Any}, Maps: programArray, Result: Void, TailCall: true, Func: tailCall},
 }
 
 // mapKey returns a map and the key at an address.

@@ -77,7 +77,7 @@ func (m *Machine) RunBatch(packets [][]byte, lengths, results []uint32, single f
 		m.lengthAt, m.lengthStep = uintptr(unsafe.Pointer(&lengths[:len(packets)][0])), unsafe.Sizeof(lengths[0])
 	}
 	if !m.code.plain {
-		m.Space.Reset(m.code.unclean(1), 1)
+		m.cleanStack(1)
 	}
 	for {
 		_, exit, _ := enter(m, c.start)

@@ -155,8 +155,22 @@ func (c *Code) interpreted() *Code {
 	return c.plainly.code
 }
 
-// unclean returns the first byte of a stack of so many frames that must be cleared before a run. Trusted code has a
-// stack of its own, which nobody clears.
+// cleanStack makes the stack ready for a run of so many frames. That of trusted code, which lies elsewhere, is cleared
+// only if the program may read what it has not written.
+func (m *Machine) cleanStack(frames int) {
+	c := m.code
+	m.Space.Reset(c.unclean(frames), frames)
+	if n := c.native; n == nil || !n.trusted || c.opts.Facts == nil || !c.opts.Facts.Unwritten {
+		return
+	}
+	if frames == 1 {
+		clear(m.trusted[:mem.FrameSize/8])
+		return
+	}
+	clear(m.trusted[:])
+}
+
+// unclean returns the first byte of a stack of so many frames that must be cleared before a run; see cleanStack.
 func (c *Code) unclean(frames int) int {
 	if c.native != nil && c.native.trusted {
 		return frames * mem.FrameSize

@@ -122,7 +122,7 @@ func (m *Machine) Run(ctx context.Context, limit uint64, r1, r2 uint64) (uint64,
 		m.begin()
 	}
 	if !m.code.plain {
-		m.Space.Reset(m.code.unclean(m.code.frames), m.code.frames)
+		m.cleanStack(m.code.frames)
 		m.mem, m.set = m.Space.Frame()
 	}
 	m.r = [isa.NumRegisters]uint64{isa.R1: r1, isa.R2: r2, isa.R10: mem.Stack + mem.FrameSize}

@@ -91,7 +91,7 @@ func (m *Machine) RunStraight(r1, r2 uint64) (uint64, error) {
 	m.r[isa.R1], m.r[isa.R2] = r1, r2
 	m.fuel = plenty
 	if !m.code.plain {
-		m.Space.Reset(m.code.unclean(1), 1)
+		m.cleanStack(1)
 	}
 	r0, exit, err := enter(m, n.start)
 	if exit == amd64.LeaveDone {
@@ -113,7 +113,7 @@ func (c *Code) Leaf() (leaf Leaf, stack bool) {
 }
 
 // FreshStack makes the stack ready for RunLeaf.
-func (m *Machine) FreshStack() { m.Space.Reset(m.code.unclean(1), 1) }
+func (m *Machine) FreshStack() { m.cleanStack(1) }
 
 // RunLeaf runs a program by its Leaf. If exit is not zero, EndLeaf finishes the run.
 func (m *Machine) RunLeaf(leaf Leaf) (r0, exit uint64) {

@@ -11,6 +11,8 @@ type Facts struct {
 	Loads []Load
 	// Dead tells of instructions that no run reaches; see Program.Decided.
 	Dead []bool
+	// Unwritten tells that the program may read bytes of the stack that nothing has written.
+	Unwritten bool
 	// MaxInsns bounds how many instructions a run executes, those of functions that helpers call not counted; 0: not known.
 	MaxInsns uint64
 }

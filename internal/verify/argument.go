@@ -361,7 +361,11 @@ func (v *verifier) stackMemory(a *args, r uint8, x *reg, size int64, write, orZe
 	for o := int(lo); o < int(hi); o++ {
 		n, b := position(o)
 		s := &f.stack[n]
-		switch k := s.bytes[b]; {
+		k := s.bytes[b]
+		if k == byteInvalid {
+			v.facts.Unwritten = true
+		}
+		switch {
 		case k == byteMisc:
 		case k == byteZero, k == byteInvalid && !v.opts.Strict:
 			if write {

@@ -153,7 +153,23 @@ func (v *verifier) callHelper(h *helper.Helper) (ir.Index, error) {
 	if isNext(h) {
 		return v.at + 1, v.next(a)
 	}
+	if h.TailCall && v.cur.depth() > 0 {
+		return v.tailCalled()
+	}
 	return v.at + 1, nil
+}
+
+// tailCalled walks on behind a tail call inside a function. If it fails, the function goes on; if it succeeds, another
+// program does, which may change the packet, and its result is the function's.
+func (v *verifier) tailCalled() (ir.Index, error) {
+	if _, err := v.push(v.at + 1); err != nil {
+		return 0, err
+	}
+	v.forgetPacket()
+	v.cur.regs()[0].setUnknown()
+	next, err := v.exit()
+	v.forgetPacket()
+	return next, err
 }
 
 // writesPacket checks that a kernel function that gives out memory to be written, which may be the packet's, may do so.

@@ -326,6 +326,13 @@ func (v *verifier) undoCall(i, after ir.Index) bool {
 		b.frame--
 		return true
 	}
+	if h := v.helper(i); h != nil && h.TailCall && after != i+1 { // back into the function that another program ended
+		if !v.undoExit(after) {
+			return false
+		}
+		b.clearReg(0)
+		return true
+	}
 	b.clearReg(0)
 	return b.regs[b.frame]&argRegs == 0
 }

@@ -158,6 +158,7 @@ func (v *verifier) markLoop(s *state) {
 
 // inherit lets the checkpoints behind the current state know what depends on what, as it did from s on.
 func (v *verifier) inherit(s *state) {
+	v.inheritUnwritten(s)
 	for f := range s.frames {
 		v.cur.markRead(f, s.read[f])
 	}
@@ -175,4 +176,30 @@ func (v *verifier) inherit(s *state) {
 		}
 	}
 	v.backtrack()
+}
+
+// inheritUnwritten notes that the path may read bytes of the stack that nothing has written, where paths from s on read
+// what was written there.
+func (v *verifier) inheritUnwritten(s *state) {
+	if v.opts.Strict || v.facts.Unwritten {
+		return
+	}
+	for f := range s.frames {
+		a, b := s.frames[f].stack, v.cur.frames[f].stack
+		read := s.read[f]
+		if s.branches > 0 || s.inLoop {
+			read = ^uint64(0)
+		}
+		for n := range a {
+			if read>>n&1 == 0 {
+				continue
+			}
+			for i, k := range a[n].bytes {
+				if k != byteInvalid && (n >= len(b) || b[n].bytes[i] == byteInvalid) {
+					v.facts.Unwritten = true
+					return
+				}
+			}
+		}
+	}
 }

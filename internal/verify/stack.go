@@ -102,8 +102,12 @@ func (v *verifier) spillScalar(s *slot, size int, val *reg, valReg int) {
 		switch {
 		case i >= 8-size:
 			s.bytes[i] = byteSpill
-		case s.bytes[i] != byteZero && s.bytes[i] != byteInvalid:
+		case s.bytes[i] == byteZero:
+		case s.bytes[i] != byteInvalid:
 			s.bytes[i] = byteMisc
+		case v.opts.Strict: // the kernel takes it for a number from here on
+			s.bytes[i] = byteMisc
+			v.facts.Unwritten = true
 		}
 	}
 }
@@ -249,7 +253,9 @@ func (v *verifier) countZeros(s *slot, off, size int) (zeros int, err error) {
 	_, b := position(off)
 	for i := range size {
 		switch k := s.bytes[b-i]; {
-		case k == byteMisc, k == byteSpill, k == byteInvalid && !v.opts.Strict:
+		case k == byteMisc, k == byteSpill:
+		case k == byteInvalid && !v.opts.Strict:
+			v.facts.Unwritten = true
 		case k == byteZero:
 			zeros++
 		case k == byteInvalid:
@@ -295,7 +301,7 @@ func (v *verifier) loadStackVar(ptr *reg, lo, hi, size int, dst *reg) error {
 			if v.opts.Strict {
 				return v.fail(UninitStack, "read of an unknown place of the stack from %d on: nothing was written to the byte at offset %d", lo, o)
 			}
-			zero = false
+			zero, v.facts.Unwritten = false, true
 		default:
 			return v.fail(BadDynptr, "read of an unknown place of the stack, where a dynptr or iterator is")
 		}
