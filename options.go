@@ -92,6 +92,7 @@ type RunOptions struct {
 	// Data is the packet, or the memory given to a plain function (spec.Unspec). It is not changed.
 	Data []byte
 	// DataOut, if not nil, is replaced by Data as the program left it, using the slice's memory if it is large enough.
+	// Of XDP programs it begins with the metadata that they put ahead of the packet, as BPF_PROG_TEST_RUN has it.
 	DataOut []byte
 	// Packet gives a packet's metadata, for packet programs. Its Data counts if Data is nil.
 	Packet *spec.Packet
@@ -116,4 +117,5 @@ type RunOptions struct {
 type Result struct {
 	R0    uint64 // the program's exit value, all 64 bits
 	Insns uint64 // instructions executed, by the last run; a wide instruction counts once. 0 where nobody counts: verified machine code without a limit
+	Meta  int    // bytes of metadata at the start of RunOptions.DataOut
 }

@@ -107,7 +107,11 @@ func (i *Instance) runOptions(ctx context.Context, opts *RunOptions) (Result, er
 		}
 	}
 	if opts.DataOut != nil {
-		opts.DataOut = append(opts.DataOut[:0], i.Data()...)
+		data := i.m.Packet
+		if i.prog.typ.Type == spec.XDP {
+			data, r.Meta = host{i}.PacketData()
+		}
+		opts.DataOut = append(opts.DataOut[:0], data...)
 	}
 	if opts.Outcome != nil {
 		*opts.Outcome = i.finalOutcome()

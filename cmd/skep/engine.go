@@ -27,6 +27,7 @@ type job struct {
 type outcome struct {
 	r0      uint64
 	data    []byte // as the program left it; valid until the next job
+	meta    int    // bytes of metadata that it begins with
 	elapsed time.Duration
 }
 
@@ -111,7 +112,7 @@ func (e *ownEngine) run(j job) (outcome, error) {
 	if j.keep {
 		e.data = opts.DataOut
 	}
-	return outcome{r0: r.R0, data: e.data, elapsed: elapsed}, nil
+	return outcome{r0: r.R0, data: e.data, meta: r.Meta, elapsed: elapsed}, nil
 }
 
 // describe adds to an error of loading or running the text of the instruction that it names.

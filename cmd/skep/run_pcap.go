@@ -84,8 +84,9 @@ func (c *captureRun) packets(r *capture.Reader, p *progress) error {
 			}
 		}
 		if c.writer != nil {
-			if n, ok := keeps(c.spec.Type, v, len(o.data)); ok {
-				if err := c.writer.Write(rec, o.data[:n]); err != nil {
+			data := o.data[o.meta:]
+			if n, ok := keeps(c.spec.Type, v, len(data)); ok {
+				if err := c.writer.Write(rec, data[:n]); err != nil {
 					return fmt.Errorf("%s: %w", c.flags.write, err)
 				}
 			}

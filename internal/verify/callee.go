@@ -205,7 +205,7 @@ func (v *verifier) widen(old, cur *state) {
 			if n >= len(b.stack) {
 				break
 			}
-			if x, y := &a.stack[n], &b.stack[n]; x.bytes[7] == byteSpill && y.bytes[7] == byteSpill && x.bytes[0] == byteSpill && y.bytes[0] == byteSpill {
+			if x, y := &a.stack[n], &b.stack[n]; x.bytes[7] == byteSpill && y.bytes[7] == byteSpill {
 				v.widenReg(&x.reg, &y.reg)
 			}
 		}
