@@ -4,10 +4,14 @@ package skep
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
+	"sync"
 
 	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/internal/verify"
@@ -20,7 +24,8 @@ import (
 // can be kept, and run again by the command run.
 type Example struct {
 	Data    HexBytes         `json:"data,omitempty"`    // the packet
-	Context HexBytes         `json:"context,omitempty"` // the context; nil: what the packet makes it
+	Context HexBytes         `json:"context,omitempty"` // the context, of types whose context comes from the caller
+	Fields  []ExampleField   `json:"fields,omitempty"`  // fields of the context that are not zero, of other types
 	Maps    []ExampleElement `json:"maps,omitempty"`    // what maps hold ahead of the run, beside their contents
 	Results []ExampleResult  `json:"results,omitempty"` // what helpers return
 	Limit   uint64           `json:"limit,omitempty"`   // of instructions; 0: DefaultLimit. Loops that do not end reach it
@@ -31,6 +36,12 @@ type Example struct {
 
 	Insn  int    `json:"insn"`  // slot of the instruction at fault
 	Fault string `json:"fault"` // what goes wrong there
+}
+
+// ExampleField is a word of four bytes of the context.
+type ExampleField struct {
+	Name  string `json:"name"` // of the field, with "+4" and so on for further words of it
+	Value uint32 `json:"value"`
 }
 
 // ExampleElement is what a map holds at a key. In per-CPU maps all processors have the same value.
@@ -66,8 +77,8 @@ type MisuseError struct{ Text string }
 func (e *MisuseError) Error() string { return e.Text }
 
 // Run runs a program on the example, with all accesses checked, verified or not: a *Fault, ErrLimit or a *MisuseError
-// is what the example is for. maps are the maps that the program refers to. Of opts, which may be nil, Engine, Profile, Helpers, Env
-// and Value count.
+// is what the example is for. maps are the maps that the program refers to. Of opts, which may be nil, Engine, Profile,
+// Helpers, Env and Value count; without an Env, time stands still and there is no chance.
 func (x *Example) Run(p *spec.Program, maps []spec.Map, opts *Options) (Result, error) {
 	r, err := newExampleRun(p, maps, opts)
 	if err != nil {
@@ -84,6 +95,7 @@ type exampleRun struct {
 	helpers []helper.Helper
 	typ     progtype.Type
 
+	mu     sync.Mutex               // functions of timers may run beside the program
 	forced map[ExampleResult]uint64 // what helpers return, by everything but the value
 	counts map[string]int
 	calls  []exampleCall
@@ -136,15 +148,19 @@ func (r *exampleRun) watched(h *helper.Helper) helper.Helper {
 	args := h.ArgsIn(r.typ.Type)
 	own.Inline, own.Native = helper.NoInline, 0
 	own.Func = func(c *helper.Call, r1, r2, r3, r4, r5 uint64) (uint64, error) {
+		r.mu.Lock()
 		r.counts[h.Name]++
 		if r.locks > 0 && !h.Unlocks && !h.WhileLocked {
 			r.broken = fmt.Sprintf("the program calls %s while it holds a lock", h.Name)
 		}
 		v, ok := r.forced[ExampleResult{Helper: h.Name, Call: r.counts[h.Name]}]
+		r.mu.Unlock()
 		var err error
 		if !ok {
 			v, err = body(c, r1, r2, r3, r4, r5)
 		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
 		made := exampleCall{name: h.Name, result: v}
 		regs := [helper.MaxArgs]uint64{r1, r2, r3, r4, r5}
 		r.filled(c, args, &regs, &made)
@@ -208,6 +224,9 @@ func (r *exampleRun) run(x *Example) (Result, error) {
 		r.forced[ExampleResult{Helper: f.Helper, Call: f.Call}] = f.Value
 	}
 	opts := r.opts
+	if opts.Env == nil { // runs are alike, and no timer runs
+		opts.Env = &helper.Env{Clock: &helper.Clock{}, Random: func() uint32 { return 0 }, CPU: func() uint32 { return 0 }}
+	}
 	opts.ZeroUninitialized, opts.watched = x.ZeroUninitialized, true
 	c, err := NewCollectionWithOptions(&spec.Collection{Programs: []spec.Program{r.prog}, Maps: r.maps},
 		&CollectionOptions{Programs: opts, DefaultEntries: 1024})
@@ -231,14 +250,71 @@ func (r *exampleRun) run(x *Example) (Result, error) {
 		}
 	}
 	in := &RunOptions{Data: x.Data, Limit: x.Limit}
-	if len(x.Context) > 0 {
-		in.Context = x.Context
+	if in.Context, err = r.context(x); err != nil {
+		return Result{}, err
 	}
 	out, err := c.Programs[r.prog.Name].RunContext(context.Background(), in)
 	if err == nil {
 		err = r.misuse(out.R0)
 	}
 	return out, err
+}
+
+// context returns the context of a run; nil: what the packet makes it.
+func (r *exampleRun) context(x *Example) ([]byte, error) {
+	l := r.typ.Context
+	switch {
+	case len(x.Context) > 0:
+		return x.Context, nil
+	case len(x.Fields) == 0:
+		return nil, nil
+	case l == nil:
+		return nil, fmt.Errorf("programs of type %s have no fields of the context to set", r.typ.Type)
+	}
+	out := make([]byte, (l.Size+3)&^3)
+	for _, f := range l.Fields {
+		if f.From == progtype.Len || f.From == progtype.WireLen {
+			binary.LittleEndian.PutUint32(out[f.Off:], uint32(len(x.Data)))
+		}
+	}
+	for _, f := range x.Fields {
+		off := fieldOffset(l, f.Name)
+		if off < 0 || off+4 > len(out) {
+			return nil, fmt.Errorf("struct %s has no field %q", l.Name, f.Name)
+		}
+		binary.LittleEndian.PutUint32(out[off:], f.Value)
+	}
+	return out[:l.Size], nil
+}
+
+// fieldsOf returns the words of a context that are not zero, but for those that tell the packet's length.
+func fieldsOf(l *progtype.Layout, b []byte) (out []ExampleField) {
+	b = append(slices.Clone(b), 0, 0, 0)
+	for off := 0; off+4 <= len(b); off += 4 {
+		f := l.Field(off)
+		v := binary.LittleEndian.Uint32(b[off:])
+		if v == 0 || f == nil || f.From == progtype.Len || f.From == progtype.WireLen {
+			continue
+		}
+		name := f.Name
+		if more := off - fieldOffset(l, name); more != 0 {
+			name += fmt.Sprintf("+%d", more)
+		}
+		out = append(out, ExampleField{name, v})
+	}
+	return out
+}
+
+// fieldOffset returns where a word of a field is, as ExampleField names it, or -1.
+func fieldOffset(l *progtype.Layout, name string) int {
+	name, more, _ := strings.Cut(name, "+")
+	n, _ := strconv.Atoi(more)
+	for _, f := range l.Fields {
+		if f.Name == name {
+			return f.Off&^3 + n
+		}
+	}
+	return -1
 }
 
 // notLoadedError is that a program cannot be loaded, whatever the input.

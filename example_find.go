@@ -72,6 +72,7 @@ var formal = map[verify.Code]string{
 	verify.BadAttach: "the program would not be run at all", verify.BadHelper: "the kernel does not offer the helper to the program",
 	verify.MixedPointers: "the kernel cannot translate the instruction, which would do no harm",
 	verify.StackTooDeep:  "there is more stack here than in the kernel",
+	verify.BadMap:        "what is refused is the map itself",
 	verify.CorruptStack:  "reading or changing a part of a saved address is no fault of the run",
 }
 
@@ -155,7 +156,12 @@ func (f *finder) along() (*Example, error) {
 			}
 			continue
 		}
-		x := &Example{Data: in.Data, Context: in.Context}
+		x := &Example{Data: in.Data}
+		if l := progtype.Find(f.p.Type).Context; l != nil {
+			x.Fields = fieldsOf(l, in.Context)
+		} else {
+			x.Context = in.Context
+		}
 		for _, e := range in.Maps {
 			x.Maps = append(x.Maps, ExampleElement{e.Map, e.Key, e.Value})
 		}
@@ -181,7 +187,7 @@ func (f *finder) smaller(x *Example) *Example {
 	defer func() { f.tried = tried }()
 	attempt := func(change func(y *Example) bool) {
 		y := *x
-		y.Results, y.Maps, y.Data = slices.Clone(x.Results), slices.Clone(x.Maps), slices.Clone(x.Data)
+		y.Results, y.Maps, y.Data, y.Fields = slices.Clone(x.Results), slices.Clone(x.Maps), slices.Clone(x.Data), slices.Clone(x.Fields)
 		if time.Now().After(until) || !change(&y) {
 			return
 		}
@@ -195,8 +201,8 @@ func (f *finder) smaller(x *Example) *Example {
 	for i := len(x.Maps) - 1; i >= 0; i-- {
 		attempt(func(y *Example) bool { y.Maps = slices.Delete(y.Maps, i, i+1); return true })
 	}
-	if progtype.Find(f.p.Type).Given == nil {
-		attempt(func(y *Example) bool { y.Context = nil; return x.Context != nil })
+	for i := len(x.Fields) - 1; i >= 0; i-- {
+		attempt(func(y *Example) bool { y.Fields = slices.Delete(y.Fields, i, i+1); return true })
 	}
 	for _, n := range []int{14, 34, 54, 64, 128, 1500} {
 		attempt(func(y *Example) bool {

@@ -33,6 +33,9 @@ func printExample(out io.Writer, j *judgement) {
 	}
 	printBytes(out, "packet", x.Data)
 	printBytes(out, "context", x.Context)
+	for _, f := range x.Fields {
+		fmt.Fprintf(out, "    field %s of the context is %#x\n", f.Name, f.Value)
+	}
 	for _, e := range x.Maps {
 		fmt.Fprintf(out, "    map %s holds %x at key %x\n", e.Map, []byte(e.Value), []byte(e.Key))
 	}

@@ -29,6 +29,26 @@ type fill struct {
 var ranges = map[string]uint64{"get_prandom_u32": 1<<32 - 1, "get_smp_processor_id": 7, "get_numa_node_id": 0, "jiffies64": 1 << 62, "ktime_get_ns": 1 << 62,
 	"ktime_get_boot_ns": 1 << 62, "ktime_get_coarse_ns": 1 << 62, "ktime_get_tai_ns": 1 << 62}
 
+// copies are the helpers that copy a piece of the packet to memory: of an offset, to an address, so many bytes.
+var copies = map[string]bool{"skb_load_bytes": true, "xdp_load_bytes": true}
+
+// copied does what they do, and returns their result.
+func (w *walker) copied(h *helper.Helper) (value, bool) {
+	off, to, size := w.regs[2], w.regs[3], w.regs[4]
+	if off.n == nil || to.obj == nil || size.n == nil {
+		return value{}, false
+	}
+	w.calls = append(w.calls, &call{h: h, result: -1})
+	at := extract(off.number(), 0, 32)
+	for k := range min(w.eval(size.number()), maxFill) {
+		w.store(to.obj, binary(opAdd, to.n, constant(k)), 8, w.load(w.packet, binary(opAdd, at, constant(k)), 8))
+	}
+	last := binary(opAdd, at, binary(opAdd, extract(size.number(), 0, 32), constant(^uint64(0))))
+	inside := binary(opLess, last, w.packet.size)
+	const fault = 14 // EFAULT
+	return number(binary(opMul, binary(opSub, constant(1), inside), constant(^uint64(fault-1)))), true
+}
+
 func (w *walker) call(at, next ir.Index) {
 	in := &w.task.Prog.Ins[at]
 	if in.Op == isa.CallLocal {
@@ -49,7 +69,13 @@ func (w *walker) call(at, next ir.Index) {
 	if h.Callback != nil && !w.callback(h, at, next) {
 		return
 	}
-	r0 := w.result(h)
+	r0, ok := value{}, false
+	if copies[h.Name] {
+		r0, ok = w.copied(h)
+	}
+	if !ok {
+		r0 = w.result(h)
+	}
 	for r := isa.R1; r <= isa.R5; r++ {
 		w.regs[r] = value{}
 	}

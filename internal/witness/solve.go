@@ -336,13 +336,27 @@ func (s *Search) makeProduct(a, b *node, v uint64, depth int) bool {
 	case v%k == 0:
 		return s.make(b, v/k, depth)
 	case k&1 == 1:
-		inverse := k
-		for range 5 {
-			inverse *= 2 - k*inverse
-		}
-		return s.make(b, v*inverse, depth)
+		return s.make(b, v*inverse(k), depth)
 	}
 	return s.make(b, v/k, depth) && false
+}
+
+// inverse returns what an odd number is to be multiplied by to give 1.
+func inverse(k uint64) uint64 {
+	x := k
+	for range 5 {
+		x *= 2 - k*x
+	}
+	return x
+}
+
+// otherSide gives what the second operand must be for a result v, the first being a.
+var otherSide = map[isa.Fn]func(a, v uint64) uint64{
+	isa.FnAdd: func(a, v uint64) uint64 { return v - a },
+	isa.FnSub: func(a, v uint64) uint64 { return a - v },
+	isa.FnXor: func(a, v uint64) uint64 { return a ^ v },
+	isa.FnOr:  func(_, v uint64) uint64 { return v },
+	isa.FnAnd: func(_, v uint64) uint64 { return v },
 }
 
 // makeALU goes back through an instruction's arithmetic.
@@ -364,15 +378,8 @@ func (s *Search) makeALU(x *node, v uint64, depth int) bool {
 		return n
 	}
 	if !x.b.isConst() && s.rng.IntN(3) == 0 {
-		switch row.Fn {
-		case isa.FnAdd:
-			return s.make(x.b, v-a, depth)
-		case isa.FnSub:
-			return s.make(x.b, a-v, depth)
-		case isa.FnXor:
-			return s.make(x.b, a^v, depth)
-		case isa.FnOr, isa.FnAnd:
-			return s.make(x.b, v, depth)
+		if to, ok := otherSide[row.Fn]; ok {
+			return s.make(x.b, to(a, v), depth)
 		}
 	}
 	sh := uint8(b) & (w - 1)
@@ -398,7 +405,13 @@ func (s *Search) makeALU(x *node, v uint64, depth int) bool {
 	case isa.FnArsh:
 		return s.make(x.a, wrap(signed(v, w)<<sh|a&mask64(sh)), depth)
 	case isa.FnMul:
-		return b != 0 && s.make(x.a, wrap(v/b), depth) && v%b == 0
+		switch {
+		case b == 0:
+			return v == 0
+		case v%b == 0 || b&1 == 0:
+			return s.make(x.a, wrap(v/b), depth) && v%b == 0
+		}
+		return s.make(x.a, wrap(v*inverse(b)), depth)
 	case isa.FnDiv:
 		if b == 0 {
 			return v == 0
