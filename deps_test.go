@@ -31,6 +31,7 @@ elf:                  spec isa github.com/cilium/ebpf
 classic:              spec isa helper golang.org/x/net/bpf
 pcap:                 classic spec golang.org/x/net/bpf
 internal/ir:          spec isa
+internal/prove:       internal/ir isa
 internal/verify:      asm internal/value internal/ir progtype helper spec isa github.com/cilium/ebpf/btf
 internal/witness:     internal/ir progtype helper spec isa
 internal/mem:
@@ -43,7 +44,7 @@ internal/jit/cabi:
 internal/interp:      bpfmap internal/jit internal/jit/amd64 internal/execmem internal/ir internal/mem helper spec isa
 .:                    bpfmap elf internal/verify internal/witness internal/ir internal/mem internal/interp helper progtype spec isa github.com/cilium/ebpf
 internal/automaton:
-emit:                 . bpfmap spec isa
+emit:                 . bpfmap spec isa internal/ir internal/prove
 event:                . emit internal/automaton bpfmap spec isa github.com/cilium/ebpf/btf
 internal/kernel:      spec isa github.com/cilium/ebpf/btf golang.org/x/sys/unix
 internal/live:        classic spec golang.org/x/net/bpf golang.org/x/sys/unix

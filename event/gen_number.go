@@ -24,7 +24,7 @@ func (g *gen) base(f *Field, absent emit.Label) reg {
 	at := g.hold(isa.R1)
 	path := ""
 	for _, off := range f.via {
-		path += fmt.Sprint(off, "/")
+		path = pathOf(path, off)
 		n, ok := g.paths[path]
 		if !ok {
 			n = len(g.paths)
@@ -43,6 +43,9 @@ func (g *gen) base(f *Field, absent emit.Label) reg {
 	}
 	return at
 }
+
+// pathOf names a pointer by the offsets that lead to it.
+func pathOf(path string, off int) string { return fmt.Sprint(path, off, "/") }
 
 // loads are the instructions that load numbers, by the binary logarithm of their size; the second with their sign.
 var loads = [...][2]isa.Op{{isa.Ldx8, isa.LdxS8}, {isa.Ldx16, isa.LdxS16}, {isa.Ldx32, isa.LdxS32}, {isa.Ldx64, isa.Ldx64}}

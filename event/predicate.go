@@ -101,6 +101,8 @@ type program struct {
 	flat    *flat // of schemas of Go structs
 	opts    Options
 	buffers sync.Pool // of *[]byte
+
+	unproved error // why code that reads records in place was not taken
 }
 
 // layout is the schema of the records that code on bytes gets.
@@ -111,7 +113,8 @@ func (p *program) layout() *Schema {
 	return p.schema
 }
 
-// build makes code: a Go function, or else code on bytes. write writes it for records of a schema.
+// build makes code: a Go function, if it is proved that it looks at nothing outside the record, or else code on bytes, which
+// is checked as it runs. write writes it for records of a schema.
 func (p *program) build(maps map[string]*bpfmap.Local, write func(*Schema) (*emit.Code, error)) (skep.Func, *emit.Func, error) {
 	opts := skep.Options{Engine: p.opts.Engine, PerfMap: p.opts.PerfMap, Maps: maps}
 	if p.opts.Engine != skep.EngineInterp && !p.opts.Checked && (!p.schema.host || hostLayout) {
@@ -119,14 +122,17 @@ func (p *program) build(maps map[string]*bpfmap.Local, write func(*Schema) (*emi
 		if err != nil {
 			return nil, nil, err
 		}
-		opts.UnsafeTrust = true
-		f, err := c.Func(&opts)
-		if err != nil {
-			return nil, nil, err
-		}
-		pure, err := f.Pointer()
-		if err == nil || !errors.Is(err, skep.ErrNotSupported) {
-			return pure, nil, err
+		p.unproved = c.Prove(p.schema.memory(), described(maps))
+		if p.unproved == nil {
+			opts.UnsafeTrust = true
+			f, err := c.Func(&opts)
+			if err != nil {
+				return nil, nil, err
+			}
+			pure, err := f.Pointer()
+			if err == nil || !errors.Is(err, skep.ErrNotSupported) {
+				return pure, nil, err
+			}
 		}
 	}
 	c, err := write(p.layout())
@@ -190,7 +196,11 @@ func (p *Predicate) Engine() (skep.Engine, string) {
 	if p.match != nil {
 		return skep.EngineJIT, "machine code that reads records in place"
 	}
-	return p.code.Program().Engine()
+	e, why := p.code.Program().Engine()
+	if p.unproved != nil {
+		why = fmt.Sprintf("checked code, since that which reads records in place could not be proved safe (%v); %s", p.unproved, why)
+	}
+	return e, why
 }
 
 // Match reports whether the predicate holds of a record that is bytes; what has no value does not. It does not

@@ -136,7 +136,7 @@ func (w *ruleWriter) word(rows reg, n int) {
 		if i > 0 {
 			w.op(isa.Rsh64Imm, to, 0, 0, int32(16*i))
 		}
-		w.op(isa.And64Imm, to, 0, 0, 0xffff)
+		w.op(isa.And64Imm, to, 0, 0, int32(f.room()-1))
 		w.op(isa.Mul64Imm, to, 0, 0, int32(w.x.bytes))
 		base := w.alloc()
 		if w.live {

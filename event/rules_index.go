@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/big"
+	"math/bits"
 	"slices"
 )
 
@@ -294,7 +295,13 @@ func (f *indexed) addRanges(base []byte, terms []term, number func([]byte) int) 
 }
 
 // table is the rows of a field as bytes.
-func (f *indexed) table() []byte { return slices.Concat(f.rows...) }
+func (f *indexed) table() []byte {
+	out := slices.Concat(f.rows...)
+	return append(out, make([]byte, f.room()*len(f.rows[0])-len(out))...)
+}
+
+// room is how many rows the table has: as many as there are numbers of so many bits, so that none is outside.
+func (f *indexed) room() int { return 1 << bits.Len(uint(len(f.rows)-1)) }
 
 // word is a word of a row.
 func (f *indexed) word(row, w int) uint64 { return binary.LittleEndian.Uint64(f.rows[row][8*w:]) }
