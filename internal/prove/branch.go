@@ -11,10 +11,13 @@ import (
 func (p *prover) fork(s *state, i ir.Index, row *isa.Row, b *ir.Block) []end {
 	in := &p.p.Ins[i]
 	var out []end
-	for _, next := range b.Succ {
+	for n, next := range b.Succ {
 		first := p.p.Blocks[next].First
 		taken, falls := first == ir.Index(in.Off), first == i+1
-		t := s.clone()
+		t := s
+		if n+1 < len(b.Succ) {
+			t = s.clone()
+		}
 		possible := true
 		if taken != falls {
 			possible = p.assume(t, row, in, taken)

@@ -109,16 +109,22 @@ type bounds struct{ lo, hi int64 }
 // facts are expressions that are at most 0, and the bounds of unknowns.
 type facts struct {
 	list []expr
-	of   *[]bounds
+	of   *unknowns
+}
+
+// unknowns are all of a proof. work is how many sums have been tried.
+type unknowns struct {
+	bounds []bounds
+	work   int
 }
 
 // interval returns the least upper bound of e that the bounds of unknowns give, inf if there is none.
 func (f *facts) interval(e expr) int64 {
 	sum := e.c
 	for _, t := range e.t[:e.n] {
-		b := (*f.of)[t.s].hi
+		b := f.of.bounds[t.s].hi
 		if t.k < 0 {
-			b = (*f.of)[t.s].lo
+			b = f.of.bounds[t.s].lo
 		}
 		if b >= inf || b <= -inf {
 			return inf
@@ -131,10 +137,12 @@ func (f *facts) interval(e expr) int64 {
 	return sum
 }
 
-// maxDepth is how many inequalities are added up at most, and maxWork how many sums are tried.
+// maxDepth is how many inequalities are added up at most, maxWork how many sums are tried for a bound, and maxInAll how many
+// for a proof.
 const (
 	maxDepth = 5
 	maxWork  = 3000
+	maxInAll = 30_000_000
 )
 
 // upper returns an upper bound of e, inf if none is found. It looks no further once the bound is at most enough.
@@ -152,22 +160,29 @@ func (f *facts) within(e expr, enough int64, most int) int64 {
 	return best
 }
 
+// search tries sums of depth inequalities.
 func (f *facts) search(e expr, enough int64, depth int, work *int) int64 {
 	best := f.interval(e)
 	if best <= enough || depth == 0 {
 		return best
 	}
-	for _, g := range f.list {
+	must := f.boundless(e)
+	for i := range f.list {
+		g := &f.list[i]
 		for _, t := range g.t[:g.n] {
+			if must >= 0 && t.s != must {
+				continue
+			}
 			k := e.factor(t.s)
 			if k == 0 || k/t.k < 1 || k%t.k != 0 {
 				continue
 			}
+			f.of.work++
 			if *work--; *work < 0 {
 				return best
 			}
 			// e is (e - m*g) + m*g, and m*g is at most 0.
-			if rest, ok := e.plus(g, -(k / t.k)); ok {
+			if rest, ok := e.plus(*g, -(k / t.k)); ok {
 				if best = min(best, f.search(rest, enough, depth-1, work)); best <= enough {
 					return best
 				}
@@ -178,8 +193,28 @@ func (f *facts) search(e expr, enough int64, depth int, work *int) int64 {
 	return best
 }
 
+// huge is a bound that nothing makes up for: an unknown that has none better has to go.
+const huge = 1 << 40
+
+// boundless returns an unknown of e without a bound that is of use, or -1.
+func (f *facts) boundless(e expr) sym {
+	for _, t := range e.t[:e.n] {
+		if b := f.of.bounds[t.s]; t.k > 0 && b.hi >= huge || t.k < 0 && b.lo <= -huge {
+			return t.s
+		}
+	}
+	return -1
+}
+
 // holds reports whether e is at most 0.
-func (f *facts) holds(e expr) bool { return f.upper(e, 0) <= 0 }
+func (f *facts) holds(e expr) bool {
+	for i := range f.list {
+		if g := &f.list[i]; g.c >= e.c && g.n == e.n && g.t == e.t {
+			return true
+		}
+	}
+	return f.upper(e, 0) <= 0
+}
 
 // le reports whether a + k is at most b.
 func (f *facts) le(a, b expr, k int64) bool {
@@ -208,7 +243,7 @@ func (f *facts) learn(e expr) {
 }
 
 // maxFacts bounds what is remembered.
-const maxFacts = 64
+const maxFacts = 200
 
 // learnLE adds that a + k is at most b.
 func (f *facts) learnLE(a, b expr, k int64) {

@@ -108,7 +108,8 @@ func (p *prover) memory(at slot, hi int64) sym {
 	return s
 }
 
-// contents returns the greatest number in memory of known contents, at offsets of a form.
+// contents returns the greatest number in memory of known contents, at offsets of a form, wherever in the memory: in a loop
+// other places are next.
 func (o *object) contents(off expr, size uint8) int64 {
 	step := int64(0)
 	for _, t := range off.t[:off.n] {
@@ -117,8 +118,9 @@ func (o *object) contents(off expr, size uint8) int64 {
 	n := int64(size / 8)
 	at := off.c
 	if step == 0 {
-		step = int64(len(o.Data)) + 1
-	} else if at %= step; at < 0 {
+		step = n
+	}
+	if at %= step; at < 0 {
 		at += step
 	}
 	most := int64(0)
@@ -149,20 +151,20 @@ func (p *prover) access(s *state, r isa.Register, off int32, bits uint8, write b
 	v := s.regs[r]
 	switch v.kind {
 	case maybe:
-		return fmt.Errorf("R%d may be 0", r)
+		return fmt.Errorf("the address in R%d may be 0", r)
 	case pointer:
 	default:
-		return fmt.Errorf("R%d is not known to be an address", r)
+		return fmt.Errorf("what is in R%d is not known to be an address", r)
 	}
 	o := &p.objects[v.obj]
 	if write && !o.Writable {
-		return fmt.Errorf("R%d is an address in %s, which is not to be written", r, o.Name)
+		return fmt.Errorf("a store to %s, which is not to be written", o.Name)
 	}
 	at := v.e
 	at.c += int64(off)
 	f := &s.facts
 	if !f.le(number(0), at, 0) {
-		return fmt.Errorf("R%d%+d may be ahead of %s", r, off, o.Name)
+		return fmt.Errorf("%d bytes at R%d%+d may be ahead of %s", bits/8, r, off, o.Name)
 	}
 	if !f.le(at, o.len, int64(bits/8)) {
 		return fmt.Errorf("%d bytes at R%d%+d may be behind the end of %s", bits/8, r, off, o.Name)

@@ -28,7 +28,7 @@ func (p *prover) phi(block int, r isa.Register, k kind) sym {
 	s, ok := p.cells[key]
 	if !ok {
 		if s = p.fresh(0, inf); k != scalar {
-			p.bounds[s].lo = -inf
+			p.known.bounds[s].lo = -inf
 		}
 		p.cells[key] = s
 	}
@@ -48,6 +48,9 @@ type joiner struct {
 // join makes known what holds on both ways, and reports whether that is less than before.
 func (p *prover) join(block int, now *state) bool {
 	old := p.in[block]
+	if old != nil && p.live[block] == 0 {
+		return false
+	}
 	if old == nil {
 		s := now.clone()
 		p.keepLive(block, s)
@@ -248,12 +251,22 @@ func (j *joiner) together(r, q isa.Register) {
 	j.both(expr{}.plus(d, -1))
 }
 
+// kept reports whether an inequality of the old state holds in it: of other unknowns than those that are new it does.
+func (j *joiner) kept(e expr) bool {
+	for _, t := range e.t[:e.n] {
+		if _, ok := j.before[t.s]; ok {
+			return j.holds(e, j.before, j.old)
+		}
+	}
+	return true
+}
+
 // facts keeps what holds on both ways.
 func (j *joiner) facts() (changed bool) {
 	out := j.out.list[:0]
 	fresh := len(j.old.list) // what has been added holds on both
 	for i, e := range j.out.list {
-		if i < fresh && !(j.holds(e, j.before, j.old) && j.holds(e, j.then, j.now)) {
+		if i < fresh && !(j.kept(e) && j.holds(e, j.then, j.now)) {
 			changed = true
 			continue
 		}

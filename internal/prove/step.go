@@ -58,7 +58,7 @@ func (p *prover) step(s *state, i ir.Index, row *isa.Row) error {
 		switch {
 		case row.Fn == isa.FnCmpxchg:
 			s.regs[isa.R0] = value{kind: scalar, e: p.result(s, i, inf)}
-		case row.Fetch:
+		case row.Fetch || row.Fn == isa.FnXchg:
 			s.regs[src] = value{kind: scalar, e: p.result(s, i, inf)}
 		}
 	case isa.KindLoadImm:

@@ -22,7 +22,7 @@ type prover struct {
 	p       *ir.Program
 	refs    func(i ir.Index) *Memory
 	objects []object
-	bounds  []bounds
+	known   unknowns
 	places  map[slot]int // objects that addresses lead to
 	cells   map[slot]sym // unknowns that have a name
 	tables  map[ir.Index]int
@@ -43,7 +43,7 @@ func Check(code *ir.Program, arg *Memory, refs func(load ir.Index) *Memory) erro
 		return &Error{0, "code with functions"}
 	}
 	p.liveness()
-	s := &state{facts: facts{of: &p.bounds}}
+	s := &state{facts: facts{of: &p.known}}
 	size := number(int64(arg.Size))
 	s.regs[isa.R2] = value{kind: scalar, e: unknown(p.fresh(0, inf))}
 	if arg.Length {
@@ -58,8 +58,8 @@ func Check(code *ir.Program, arg *Memory, refs func(load ir.Index) *Memory) erro
 
 // fresh returns a new unknown.
 func (p *prover) fresh(lo, hi int64) sym {
-	p.bounds = append(p.bounds, bounds{lo, hi})
-	return sym(len(p.bounds) - 1)
+	p.known.bounds = append(p.known.bounds, bounds{lo, hi})
+	return sym(len(p.known.bounds) - 1)
 }
 
 // liveness finds which registers each block needs.
@@ -92,6 +92,9 @@ func (p *prover) run() error {
 		dirty[b] = false
 		if p.rounds[b]++; p.rounds[b] > maxRounds {
 			return &Error{int(p.p.Blocks[b].First), "what holds in this loop does not settle"}
+		}
+		if p.known.work > maxInAll {
+			return &Error{int(p.p.Blocks[b].First), "the proof is too long"}
 		}
 		ends, err := p.block(b)
 		if err != nil {
