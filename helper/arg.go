@@ -72,6 +72,7 @@ const (
 	RingBuf                        // a dynptr of a ring buffer's record
 	Ignored                        // Any of a kernel function that may be an address as well (__ign); others must be numbers
 	Fixing                         // a size that must be known when the program is loaded; it is that of a ResultMem
+	Zero                           // Any that must be the constant 0
 	ViewOnly                       // a SockCommon that is no structure of the kernel, but what programs see of it
 
 	sizeShift = 32
@@ -102,7 +103,7 @@ var argNames = [argKinds]string{"any", "context", "mem", "mem-out", "size", "siz
 var argFlags = []struct {
 	flag Arg
 	name string
-}{{OrNull, "or-null"}, {Releases, "releases"}, {Writes, "writes"}, {Fresh, "fresh"}, {Aligned, "aligned"}, {Local, "local"}, {RingBuf, "ringbuf"}, {Ignored, "ignored"}, {Fixing, "fixing"}, {ViewOnly, "view-only"}}
+}{{OrNull, "or-null"}, {Releases, "releases"}, {Writes, "writes"}, {Fresh, "fresh"}, {Aligned, "aligned"}, {Local, "local"}, {RingBuf, "ringbuf"}, {Ignored, "ignored"}, {Fixing, "fixing"}, {Zero, "zero"}, {ViewOnly, "view-only"}}
 
 // String returns the kind in words, such as "mem-out[4]|or-null".
 func (a Arg) String() string {

@@ -90,7 +90,7 @@ var storages = append(append(append(
 	storage(210, 211, "cgrp", spec.CgrpStorage, Object|OrNull, "cgroup", whoever)...)
 
 var localStorage = []Helper{
-	{ID: 81, Name: "get_local_storage", Args: []Arg{MapRef, Any}, Maps: []spec.MapType{spec.CGroupStorage, spec.PerCPUCGroupStorage}, Result: ResultMapValue,
+	{ID: 81, Name: "get_local_storage", Args: []Arg{MapRef, Any | Zero}, Maps: []spec.MapType{spec.CGroupStorage, spec.PerCPUCGroupStorage}, Result: ResultMapValue,
 		Func: func(c *Call, m, _, _, _, _ uint64) (uint64, error) {
 			l := c.Map(m)
 			if l == nil {

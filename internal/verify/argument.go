@@ -42,6 +42,9 @@ func (v *verifier) argument(a *args, i int) error {
 		return err
 	}
 	x := &v.cur.regs()[r]
+	if kind.Has(helper.Zero) && !x.zero() {
+		return v.failReg(BadArgument, r, "argument %d (R%d) of %s must be 0, and is %s", i+1, r, a.h.Name, x.describe())
+	}
 	if kind.Kind() == helper.Any {
 		if (v.opts.Strict || a.h.Kfunc) && !kind.Has(helper.Ignored) && x.pointer() {
 			return v.failReg(PointerLeak, r, "R%d is %s, and passing it to %s as a number lets it become visible", r, x.describe(), a.h.Name)

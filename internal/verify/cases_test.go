@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -94,9 +95,55 @@ func readCases(t *testing.T, file string) []testCase {
 	return out
 }
 
+var inBraces = regexp.MustCompile(`\{([a-z_0-9]+)\.([a-z_0-9.]+)\}`)
+
+// placed returns a text with the offset that a field has in the running kernel in the place of {structure.field}, and
+// with the number that a structure's type has in that of {structure.id}.
+func placed(t *testing.T, text string) string {
+	t.Helper()
+	return inBraces.ReplaceAllStringFunc(text, func(s string) string {
+		m := inBraces.FindStringSubmatch(s)
+		var st *btf.Struct
+		k := testKernel()
+		if len(k) == 0 || k[0].TypeByName(m[1], &st) != nil {
+			t.Skipf("the kernel's types do not tell of struct %s", m[1])
+		}
+		if m[2] == "id" {
+			id, _ := k[0].TypeID(st)
+			return fmt.Sprint(id)
+		}
+		at := int64(0)
+		var in btf.Type = st
+		for _, name := range strings.Split(m[2], ".") {
+			off, typ, ok := findField(in, name)
+			if !ok {
+				t.Fatalf("struct %s has no field %s", m[1], m[2])
+			}
+			at, in = at+off, typ
+		}
+		return fmt.Sprint(at)
+	})
+}
+
+// findField finds a field of a structure, looking into what has no name.
+func findField(t btf.Type, name string) (int64, btf.Type, bool) {
+	fields, _, _, _ := members(btf.UnderlyingType(t))
+	for _, m := range fields {
+		if m.Name == name {
+			return int64(m.Offset.Bytes()), m.Type, true
+		}
+		if m.Name == "" {
+			if off, typ, ok := findField(m.Type, name); ok {
+				return int64(m.Offset.Bytes()) + off, typ, true
+			}
+		}
+	}
+	return 0, nil, false
+}
+
 func (c *testCase) program(t *testing.T) *spec.Program {
 	t.Helper()
-	p, err := asm.Assemble(c.name, c.text, &asm.Options{Helper: helper.ID})
+	p, err := asm.Assemble(c.name, placed(t, c.text), &asm.Options{Helper: helper.ID})
 	if err != nil {
 		t.Fatalf("%s: %v", c.name, err)
 	}
@@ -158,6 +205,14 @@ func TestAccepted(t *testing.T) {
 
 // TestDisagreements checks the cases that were judged otherwise than by the kernel once.
 func TestDisagreements(t *testing.T) { judgeCases(t, "testdata/differential.bpf") }
+
+// TestObjectCases checks what programs do with the structures of the kernel.
+func TestObjectCases(t *testing.T) {
+	if len(testKernel()) == 0 {
+		t.Skip("the kernel's types are not at hand")
+	}
+	judgeCases(t, "testdata/objects.bpf")
+}
 
 // TestHistory checks ways in which verifiers have been deceived.
 func TestHistory(t *testing.T) { judgeCases(t, "testdata/history.bpf") }

@@ -16,7 +16,7 @@ import (
 )
 
 // caseFiles are the files of cases.
-var caseFiles = []string{"testdata/errors.bpf", "testdata/accepted.bpf", "testdata/differential.bpf", "testdata/history.bpf"}
+var caseFiles = []string{"testdata/errors.bpf", "testdata/accepted.bpf", "testdata/differential.bpf", "testdata/history.bpf", "testdata/objects.bpf"}
 
 // TestCasesInKernel checks that the kernel judges the cases as their files say. With SKEP_UPDATE it writes what the
 // kernel says into the files.
