@@ -28,6 +28,7 @@ type Example struct {
 	Fields  []ExampleField   `json:"fields,omitempty"`  // fields of the context that are not zero, of other types
 	Maps    []ExampleElement `json:"maps,omitempty"`    // what maps hold ahead of the run, beside their contents
 	Results []ExampleResult  `json:"results,omitempty"` // what helpers return
+	Apart   *ExampleApart    `json:"apart,omitempty"`   // memory that stands alone
 	Limit   uint64           `json:"limit,omitempty"`   // of instructions; 0: DefaultLimit. Loops that do not end reach it
 
 	// ZeroUninitialized has stack bytes that nothing has written read as zero: the program reads some where it is
@@ -56,6 +57,14 @@ type ExampleResult struct {
 	Helper string `json:"helper"`
 	Call   int    `json:"call"`
 	Value  uint64 `json:"value"`
+}
+
+// ExampleApart tells of memory that a helper gives, such as a map's value or a record, that it is not where it would be, among other
+// values or records, but alone: nothing lies behind it or, with Start, nothing before it.
+type ExampleApart struct {
+	Helper string `json:"helper"`
+	Call   int    `json:"call"` // which of its calls in a run, from 1
+	Start  bool   `json:"start,omitempty"`
 }
 
 // HexBytes are bytes that JSON shows in hexadecimal.
@@ -97,6 +106,8 @@ type exampleRun struct {
 
 	mu     sync.Mutex               // functions of timers may run beside the program
 	forced map[ExampleResult]uint64 // what helpers return, by everything but the value
+	apart  *ExampleApart
+	alone  *aloneMemory
 	counts map[string]int
 	calls  []exampleCall
 	held   []string // what the run would have to release, by the helper that gave it
@@ -156,17 +167,24 @@ func (r *exampleRun) watched(h *helper.Helper) helper.Helper {
 		v, ok := r.forced[ExampleResult{Helper: h.Name, Call: r.counts[h.Name]}]
 		r.mu.Unlock()
 		var err error
+		regs := [helper.MaxArgs]uint64{r1, r2, r3, r4, r5}
+		back := r.alone.pass(c, &regs)
 		if !ok {
-			v, err = body(c, r1, r2, r3, r4, r5)
+			v, err = body(c, regs[0], regs[1], regs[2], regs[3], regs[4])
 		}
+		back()
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		made := exampleCall{name: h.Name, result: v}
-		regs := [helper.MaxArgs]uint64{r1, r2, r3, r4, r5}
 		r.filled(c, args, &regs, &made)
 		r.calls = append(r.calls, made)
 		if err == nil {
 			r.holds(h, args, &regs, v)
+		}
+		if a := r.apart; err == nil && v != 0 && a != nil && a.Helper == h.Name && a.Call == r.counts[h.Name] && r.alone == nil {
+			if r.alone = standAlone(c, h, args, &regs, v, a.Start); r.alone != nil {
+				v = r.alone.addr
+			}
 		}
 		return v, err
 	}
@@ -220,6 +238,7 @@ func (r *exampleRun) holds(h *helper.Helper, args []helper.Arg, regs *[helper.Ma
 // run runs the program on an example.
 func (r *exampleRun) run(x *Example) (Result, error) {
 	r.forced, r.counts, r.calls, r.held, r.locks, r.broken = map[ExampleResult]uint64{}, map[string]int{}, nil, nil, 0, ""
+	r.apart, r.alone = x.Apart, nil
 	for _, f := range x.Results {
 		r.forced[ExampleResult{Helper: f.Helper, Call: f.Call}] = f.Value
 	}

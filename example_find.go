@@ -77,8 +77,7 @@ var formal = map[verify.Code]string{
 }
 
 // beside adds to what is said where no example was found why that may be.
-var beside = map[verify.Code]string{verify.BadMapValue: ", or what is accessed is another value of the map, which is no fault of the run",
-	verify.BadMemory: ", or what is accessed is memory beside, which is no fault of the run", verify.Misaligned: ", and this processor does not mind"}
+var beside = map[verify.Code]string{verify.Misaligned: ", and this processor does not mind"}
 
 // maxPaths is how many paths that go wrong are looked at, keptPath how much of one.
 const (
@@ -168,14 +167,36 @@ func (f *finder) along() (*Example, error) {
 		for _, r := range in.Results {
 			x.Results = append(x.Results, ExampleResult{r.Helper, r.Call, r.Value})
 		}
-		if ok, err := f.try(x); ok || err != nil {
-			return x, err
+		if y, err := f.tryAlone(x, s); y != nil || err != nil {
+			return y, err
 		}
 		var calls []witness.Call
 		for _, c := range f.run.calls {
 			calls = append(calls, witness.Call{Name: c.name, Result: c.result, Out: c.out})
 		}
 		s.Learn(calls)
+	}
+	return nil, nil
+}
+
+// tryAlone tries an input and then, if a helper gave the address at fault, with the memory there standing alone.
+func (f *finder) tryAlone(x *Example, s *witness.Search) (*Example, error) {
+	ok, err := f.try(x)
+	if ok || err != nil {
+		return x, err
+	}
+	calls := f.run.calls
+	defer func() { f.run.calls = calls }()
+	name, call := s.Giver()
+	if call == 0 || f.err.Code == verify.MaybeNull {
+		return nil, nil
+	}
+	for _, start := range []bool{false, true} {
+		y := *x
+		y.Apart = &ExampleApart{Helper: name, Call: call, Start: start}
+		if ok, err := f.try(&y); ok || err != nil {
+			return &y, err
+		}
 	}
 	return nil, nil
 }

@@ -39,6 +39,13 @@ func printExample(out io.Writer, j *judgement) {
 	for _, e := range x.Maps {
 		fmt.Fprintf(out, "    map %s holds %x at key %x\n", e.Map, []byte(e.Value), []byte(e.Key))
 	}
+	if a := x.Apart; a != nil {
+		beside := "behind"
+		if a.Start {
+			beside = "ahead of"
+		}
+		fmt.Fprintf(out, "    nothing lies %s the memory that helper %s gives at its call number %d\n", beside, a.Helper, a.Call)
+	}
 	for _, r := range x.Results {
 		fmt.Fprintf(out, "    helper %s returns %d at its call number %d\n", r.Helper, int64(r.Value), r.Call)
 	}

@@ -52,6 +52,9 @@ func TestExamplesThatExist(t *testing.T) {
 		"no room in a ring":     {spec.SocketFilter, "r1 = map[ring]\nr2 = 8\nr3 = 0\ncall ringbuf_reserve\nr6 = r0\n*(u64 *)(r6 + 0) = 1\nr1 = r6\nr2 = 0\ncall ringbuf_submit\nr0 = 0\nexit"},
 		"packet loads":          {spec.SocketFilter, "r6 = r1\nr0 = *(u16 *)skb[12]\nif r0 != 0x800 goto out\nr0 = *(u8 *)skb[23]\nif r0 != 17 goto out\nr1 = 0\nr0 = *(u8 *)(r1 + 0)\nout: r0 = 0\nexit"},
 		"a round too many":      {spec.SocketFilter, "r2 = *(u32 *)(r1 + 0)\nr3 = r10\nr3 += -16\nr4 = 0\nagain: *(u8 *)(r3 + 0) = 1\nr3 += 1\nr4 += 1\nif r4 < r2 goto again\nr0 = 0\nexit"},
+		"behind a value":        {spec.SocketFilter, lookup + "r6 = *(u32 *)(r0 + 0)\nif r6 > 30 goto out\nr0 += r6\nr0 = *(u8 *)(r0 + 0)\nout: r0 = 0\nexit"},
+		"ahead of a value":      {spec.SocketFilter, lookup + "r6 = *(u8 *)(r0 + 0)\nr6 += -4\nif r6 s> 8 goto out\nr0 += r6\nr0 = *(u8 *)(r0 + 0)\nout: r0 = 0\nexit"},
+		"behind a record":       {spec.SocketFilter, "r1 = map[ring]\nr2 = 16\nr3 = 0\ncall ringbuf_reserve\nif r0 == 0 goto out\nr6 = r0\n*(u64 *)(r6 + 16) = 1\nr1 = r6\nr2 = 0\ncall ringbuf_submit\nout: r0 = 0\nexit"},
 		"a copied header":       {spec.SocketFilter, "r6 = r1\nr2 = 0\nr3 = r10\nr3 += -16\nr4 = 14\ncall skb_load_bytes\nif r0 != 0 goto out\nr0 = *(u16 *)(r10 - 4)\nif r0 != 8 goto out\nr1 = 0\nr0 = *(u8 *)(r1 + 0)\nout: r0 = 0\nexit"},
 	} {
 		p, err := asm.Assemble(name, c.text, &asm.Options{Helper: helper.ID})

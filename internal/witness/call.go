@@ -167,12 +167,12 @@ func (w *walker) result(h *helper.Helper) value {
 			break
 		}
 		if key == nil {
-			return value{obj: w.element(m, []*node{constant(0)}), n: constant(0), null: null()}
+			return value{obj: w.element(m, []*node{constant(0)}), n: constant(0), null: null(), by: len(w.calls)}
 		}
 		o := w.element(m, key)
-		return value{obj: o, n: constant(0), null: o.there}
+		return value{obj: o, n: constant(0), null: o.there, by: len(w.calls)}
 	case helper.ResultRecord:
-		return value{obj: &object{kind: other, base: 0x6000000, size: constant(size)}, n: constant(0), null: null()}
+		return value{obj: &object{kind: other, base: 0x6000000, size: constant(size)}, n: constant(0), null: null(), by: len(w.calls)}
 	}
 	return value{obj: &object{kind: other, base: 0x4000010}, n: constant(0), null: null()}
 }

@@ -99,16 +99,16 @@ func (w *walker) arithmetic(row *isa.Row, in *ir.Ins) value {
 		case isa.FnAdd:
 			switch {
 			case dst.obj != nil && src.obj == nil:
-				return value{obj: dst.obj, n: binary(opAdd, dst.n, src.number()), null: dst.null}
+				return value{obj: dst.obj, n: binary(opAdd, dst.n, src.number()), null: dst.null, by: dst.by}
 			case dst.obj == nil && src.obj != nil:
-				return value{obj: src.obj, n: binary(opAdd, src.n, dst.number()), null: src.null}
+				return value{obj: src.obj, n: binary(opAdd, src.n, dst.number()), null: src.null, by: src.by}
 			}
 		case isa.FnSub:
 			switch {
 			case dst.obj != nil && src.obj == nil && src.n.isConst():
-				return value{obj: dst.obj, n: binary(opAdd, dst.n, constant(-src.n.n)), null: dst.null}
+				return value{obj: dst.obj, n: binary(opAdd, dst.n, constant(-src.n.n)), null: dst.null, by: dst.by}
 			case dst.obj != nil && src.obj == nil:
-				return value{obj: dst.obj, n: binary(opSub, dst.n, src.number()), null: dst.null}
+				return value{obj: dst.obj, n: binary(opSub, dst.n, src.number()), null: dst.null, by: dst.by}
 			case dst.obj != nil && dst.obj == src.obj:
 				return number(binary(opSub, dst.n, src.n))
 			}

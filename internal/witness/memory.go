@@ -48,6 +48,7 @@ type value struct {
 	obj  *object
 	n    *node
 	null *node // of an address: 1, or 0 if it is null; nil: it is not null
+	by   int   // of an address: the number of the call of a helper that gave it, from 1; 0: none did
 }
 
 func number(n *node) value { return value{n: n} }

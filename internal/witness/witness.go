@@ -66,6 +66,7 @@ type Search struct {
 	length   int // which piece of the input the packet's length is
 	calls    []*call
 	goals    [][]cond // each of them makes the last instruction go wrong
+	giver    int      // the call that gave the address which goes wrong, from 1; 0: none
 	tries    int
 	until    time.Time // when solve is to give up
 	late     bool
@@ -179,6 +180,21 @@ func (s *Search) reset(round int) {
 		}
 		in.value = max(in.min, uint64([]int{usualFrame, 1500, 14, 34, 0}[s.rng.IntN(5)]))
 	}
+}
+
+// Giver returns which helper gave the address that the last instruction uses, and at which of its calls in the run, from
+// 1; 0 if none did.
+func (s *Search) Giver() (name string, call int) {
+	if s.giver == 0 {
+		return "", 0
+	}
+	name = s.calls[s.giver-1].h.Name
+	for _, c := range s.calls[:s.giver] {
+		if c.h.Name == name {
+			call++
+		}
+	}
+	return name, call
 }
 
 // Learn takes into account what a run showed of the helpers that it called.
@@ -317,6 +333,7 @@ func (w *walker) outside(v value, off, size *node) (out [][]cond) {
 	if v.null != nil {
 		out = append(out, []cond{{isa.FnEq, 64, v.null, constant(0), true}})
 	}
+	w.giver = max(w.giver, v.by)
 	o := v.obj
 	off = binary(opAdd, v.n, off)
 	end := binary(opAdd, off, size)
