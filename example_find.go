@@ -296,6 +296,10 @@ func (f *finder) try(x *Example) (bool, error) {
 	x.Fault, x.Insn = err.Error(), int(f.err.Slot)
 	if errors.As(err, &fault) {
 		x.Insn, x.Fault = fault.Insn, fault.Text
+		if m := f.run.alone; m != nil && fault.Size > 0 {
+			verb := map[bool]string{false: "read", true: "write"}[fault.Write]
+			x.Fault = fmt.Sprintf("%s of %d bytes at offset %d of the %d bytes that %s has given", verb, fault.Size, int64(fault.Addr-m.addr), len(m.bytes), x.Apart.Helper)
+		}
 	}
 	if !errors.Is(err, ErrLimit) {
 		x.Limit = 0
