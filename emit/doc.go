@@ -14,6 +14,10 @@
 // easy: labels that stand ahead or behind at any distance, constants of 64 bits, constant tables in memory, and
 // searches: sorted cases become a tree of comparisons, sets of numbers whatever is fastest to look up.
 //
+// Code runs checked, on copies of its data, or without checks, in place, if it is proved (Code.Proved) that it accesses
+// nothing but the memory that its argument is described as: so long, with addresses here and there. Then it is a plain Go
+// function of an address.
+//
 // Code that is to be a plain Go function (Func.Pointer), the fastest form, must keep to R0 to R7 and R9, and use
 // neither the stack nor calls.
 package emit

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/skepbpf/skep"
 	"github.com/skepbpf/skep/internal/ir"
 	"github.com/skepbpf/skep/internal/prove"
 )
@@ -24,7 +25,7 @@ type ProofError = prove.Error
 // Prove shows that the code, whatever the numbers in its arguments, accesses nothing but what is described: R1 is the
 // address of arg, maps has the values of maps that MapValue names, by their names. The code must be a plain function without
 // calls. The error is a *ProofError if the proof does not come off: then the code may be wrong, or right for reasons that are
-// not known to the prover. Proved code needs no checks (skep.Options.UnsafeTrust).
+// not known to the prover.
 func (c *Code) Prove(arg *Memory, maps map[string]*Memory) error {
 	p, err := c.Program()
 	if err != nil {
@@ -47,6 +48,25 @@ func (c *Code) Prove(arg *Memory, maps map[string]*Memory) error {
 		at[ir.Slot(r.Insn)] = m
 	}
 	return prove.Check(code, arg, func(i ir.Index) *Memory { return at[code.Slots[i]] })
+}
+
+// Proved makes a function of code that is proved to stay inside the memory that arg describes, and so runs without checks:
+// Func with skep.Options.UnsafeTrust, which opts need not say, but safe. The values of the maps in opts are memory that it
+// may write. The error is that of Prove or of Func.
+func (c *Code) Proved(arg *Memory, opts *skep.Options) (*Func, error) {
+	o := skep.Options{}
+	if opts != nil {
+		o = *opts
+	}
+	values := map[string]*Memory{}
+	for name, m := range o.Maps {
+		values[name] = &Memory{Name: "map " + name, Size: int(m.Spec().ValueSize), Writable: true}
+	}
+	if err := c.Prove(arg, values); err != nil {
+		return nil, err
+	}
+	o.UnsafeTrust = true
+	return c.Func(&o)
 }
 
 // tables describes each table, by its offset in the data.

@@ -100,7 +100,7 @@ func compileCounter(s *Schema, when Expr, by []Expr, max int, every uint64, opts
 	if err != nil {
 		return nil, err
 	}
-	c.match, c.code, err = c.build(map[string]*bpfmap.Local{countsMap: c.table}, c.write)
+	c.match, c.code, err = c.build(map[string]*bpfmap.Local{countsMap: c.table}, &c.unproved, c.write)
 	return c, err
 }
 

@@ -106,6 +106,9 @@ func TestCounters(t *testing.T) {
 			if err != nil {
 				t.Fatal(name, err)
 			}
+			if c.unproved != nil {
+				t.Error(c.unproved)
+			}
 			want := map[string]uint64{}
 			for _, x := range records {
 				k := keyOf[name](x)

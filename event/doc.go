@@ -22,10 +22,18 @@
 // record. A test of it has no value then, as an addition that overflows. && and || have a value if one side decides;
 // what has no value at the end does not match. Eval tells it from what is false.
 //
+// # More than yes and no
+//
+// Rules is a set of thousands of predicates in one program, which finds the first that holds and shares their tests.
+// Counter counts the records of which a predicate holds, by the values of fields, or in a histogram (Log2); Sampler takes one
+// in so many of them. Each is for many goroutines at once, without locks. Func.Func is a predicate as a plain func(*T) bool.
+//
 // # Safety
 //
-// The code looks at nothing outside the record. It is machine code where there is a JIT, which reads Go values in place
-// and calls nothing: it costs a few nanoseconds and no allocation. On other systems, and with Options.Engine or
+// The code looks at nothing outside the record. That is proved of each piece of code when it is compiled, from what the
+// schema says about records, their texts and pointers; code without a proof runs checked, and Engine says so. It is machine
+// code where there is a JIT, which reads Go values in place and calls nothing: it costs a few nanoseconds and no allocation. A
+// record must not be changed meanwhile, as with any function that reads it. On other systems, and with Options.Engine or
 // Options.Checked, it runs in the sandbox of package skep, on copies. Expressions that cannot be compiled are refused,
 // with the place in their text. What the code leaves to others, such as regular expressions on text that is no UTF-8, is
 // evaluated in Go, with the same result.

@@ -92,7 +92,11 @@ func (p *program) set(s *Schema, opts *Options, name string, roots ...*node) {
 // compile compiles the expression: to a Go function, or else to code on bytes. If tell is false, what has no value is
 // false.
 func (p *Predicate) compile(tell bool) (skep.Func, *emit.Func, error) {
-	return p.build(nil, func(s *Schema) (*emit.Code, error) { return p.write(s, tell) })
+	why := &p.unproved
+	if tell { // perhaps while others ask why
+		why = new(error)
+	}
+	return p.build(nil, why, func(s *Schema) (*emit.Code, error) { return p.write(s, tell) })
 }
 
 // program is what predicates, rules and counters have in common.
@@ -114,21 +118,21 @@ func (p *program) layout() *Schema {
 }
 
 // build makes code: a Go function, if it is proved that it looks at nothing outside the record, or else code on bytes, which
-// is checked as it runs. write writes it for records of a schema.
-func (p *program) build(maps map[string]*bpfmap.Local, write func(*Schema) (*emit.Code, error)) (skep.Func, *emit.Func, error) {
+// is checked as it runs; then why becomes what is the matter with the proof. write writes the code for records of a schema.
+func (p *program) build(maps map[string]*bpfmap.Local, why *error, write func(*Schema) (*emit.Code, error)) (skep.Func, *emit.Func, error) {
 	opts := skep.Options{Engine: p.opts.Engine, PerfMap: p.opts.PerfMap, Maps: maps}
 	if p.opts.Engine != skep.EngineInterp && !p.opts.Checked && (!p.schema.host || hostLayout) {
 		c, err := write(p.schema)
 		if err != nil {
 			return nil, nil, err
 		}
-		p.unproved = c.Prove(p.schema.memory(), described(maps))
-		if p.unproved == nil {
-			opts.UnsafeTrust = true
-			f, err := c.Func(&opts)
-			if err != nil {
-				return nil, nil, err
-			}
+		f, err := c.Proved(p.schema.memory(), &opts)
+		switch proof := new(emit.ProofError); {
+		case errors.As(err, &proof):
+			*why = err
+		case err != nil:
+			return nil, nil, err
+		default:
 			pure, err := f.Pointer()
 			if err == nil || !errors.Is(err, skep.ErrNotSupported) {
 				return pure, nil, err
@@ -139,7 +143,6 @@ func (p *program) build(maps map[string]*bpfmap.Local, write func(*Schema) (*emi
 	if err != nil {
 		return nil, nil, err
 	}
-	opts.UnsafeTrust = false
 	f, err := c.Func(&opts)
 	return nil, f, err
 }

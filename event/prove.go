@@ -2,19 +2,7 @@
 
 package event
 
-import (
-	"github.com/skepbpf/skep/bpfmap"
-	"github.com/skepbpf/skep/emit"
-)
-
-// described describes the values of maps, which code may write.
-func described(maps map[string]*bpfmap.Local) map[string]*emit.Memory {
-	out := map[string]*emit.Memory{}
-	for name, m := range maps {
-		out[name] = &emit.Memory{Name: name, Size: int(m.Spec().ValueSize), Writable: true}
-	}
-	return out
-}
+import "github.com/skepbpf/skep/emit"
 
 // memory describes records of a schema.
 func (s *Schema) memory() *emit.Memory {

@@ -22,7 +22,7 @@ func TestProved(t *testing.T) {
 	}
 	proofs, checked, rounds := 0, 0, 800
 	if testing.Short() {
-		rounds = 150
+		rounds = 60
 	}
 	for n := range rounds {
 		e := randomExpr(r, n%4)
@@ -63,7 +63,7 @@ func TestProver(t *testing.T) {
 	}
 	rounds, proved, refused, runs := 400, 0, 0, 0
 	if testing.Short() {
-		rounds = 60
+		rounds = 25
 	}
 	for n := range rounds {
 		p, err := Compile(s, randomExpr(r, n%3), &Options{Checked: true})

@@ -54,7 +54,7 @@ func CompileRules(s *Schema, rules []Expr, opts *Options) (*Rules, error) {
 	}
 	r.set(s, opts, "rules", r.roots...)
 	var err error
-	r.match, r.code, err = r.build(nil, r.write)
+	r.match, r.code, err = r.build(nil, &r.unproved, r.write)
 	return r, err
 }
 

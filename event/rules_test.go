@@ -49,6 +49,9 @@ func TestRules(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if set.unproved != nil {
+				t.Errorf("%d rules: %v", len(rules), set.unproved)
+			}
 			for range 100 {
 				x := randomRecord(r)
 				got, want := set.Match(x), firstRule(set.roots, x)
