@@ -68,24 +68,25 @@ var mapColumns = []struct {
 }
 
 func mapTable(rounds int, sel *selection) error {
-	t := newTable(fmt.Sprintf("maps: nanoseconds an operation, on %d keys in turn, values of 8 bytes. Programs and the kernel do it in a loop of\n"+
-		"a program, less the same loop without it; look-ups read the value. Go API is Lookup, Put and Delete of package bpfmap.", mapKeys),
-		"operation", mapHeads(), []ratio{{0, 3}, {0, 5}, {4, 5}})
-	found := false
+	var t *table
 	missing := map[string]bool{}
 	for i := range mapRows {
 		row := &mapRows[i]
 		if !sel.wants("maps", row.name) {
 			continue
 		}
-		found = true
 		numbers, noise, err := mapRace(rounds, row, missing)
 		if err != nil {
 			return fmt.Errorf("%s: %w", row.name, err)
 		}
+		if t == nil {
+			t = newTable(fmt.Sprintf("maps: nanoseconds an operation, on %d keys in turn, values of 8 bytes. Programs and the kernel do it in a loop of\n"+
+				"a program, less the same loop without it; look-ups read the value. Go API is Lookup, Put and Delete of package bpfmap.", mapKeys),
+				"operation", mapHeads(), []ratio{{0, 3}, {0, 5}, {4, 5}})
+		}
 		t.row(row.name, numbers, noise)
 	}
-	if !found {
+	if t == nil {
 		return nil
 	}
 	if err := t.end(); err != nil {

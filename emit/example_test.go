@@ -68,9 +68,15 @@ func ExampleCode_Proved() {
 	port := [2]byte{0, 80}
 	in, _ := has(unsafe.Pointer(&port), 0)
 	fmt.Println(in == 1)
+}
 
-	_, err = portSet([]uint16{22}).Proved(&emit.Memory{Name: "the port", Size: 1}, nil)
-	fmt.Println(err)
+// What cannot be proved is refused.
+func ExampleCode_Prove() {
+	fmt.Println(portSet([]uint16{22, 80}).Prove(&emit.Memory{Name: "the port", Size: 2}, nil))
+	fmt.Println(portSet([]uint16{22, 80}).Prove(&emit.Memory{Name: "the port", Size: 1}, nil))
+	// Output:
+	// <nil>
+	// instruction 0: 2 bytes at R1+0 may be behind the end of the port
 }
 
 // route is a line of a routing table.

@@ -7,9 +7,10 @@
 //		Client netip.Addr
 //		Took   time.Duration
 //	}
-//	e, err := event.ParseFilter(schema, `Status >= 500 && Method == "POST"`)
-//	slow, err := event.CompileFor[Request](e, nil)
-//	if slow.Match(&request) { … }
+//	schema, err := event.SchemaFor[Request]()
+//	e, err := event.ParseFilter(schema, `Status >= 500 && Method == "POST"`, nil)
+//	failed, err := event.CompileFor[Request](e, nil)
+//	if failed.Match(&request) { … }
 //
 // A Schema says what fields records have and where: of a Go struct type (SchemaFor), of an event of the kernel by its
 // format file (ParseFormat), of records of any layout by a literal, of lines of JSON or logfmt (Lines). An Expr is built
