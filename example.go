@@ -24,7 +24,7 @@ import (
 // can be kept, and run again by the command run.
 type Example struct {
 	Data    HexBytes         `json:"data,omitempty"`    // the packet
-	Context HexBytes         `json:"context,omitempty"` // the context, of types whose context comes from the caller
+	Context HexBytes         `json:"context,omitempty"` // the context, of types whose context comes from the caller; zeros follow
 	Fields  []ExampleField   `json:"fields,omitempty"`  // fields of the context that are not zero, of other types
 	Maps    []ExampleElement `json:"maps,omitempty"`    // what maps hold ahead of the run, beside their contents
 	Results []ExampleResult  `json:"results,omitempty"` // what helpers return
@@ -170,7 +170,12 @@ func (r *exampleRun) watched(h *helper.Helper) helper.Helper {
 		regs := [helper.MaxArgs]uint64{r1, r2, r3, r4, r5}
 		back := r.alone.pass(c, &regs)
 		if !ok {
+			run := c.Run
+			if h.Callback != nil {
+				c.Run = watchedRun{run, r, h.Callback}
+			}
 			v, err = body(c, regs[0], regs[1], regs[2], regs[3], regs[4])
+			c.Run = run
 		}
 		back()
 		r.mu.Lock()
@@ -189,6 +194,24 @@ func (r *exampleRun) watched(h *helper.Helper) helper.Helper {
 		return v, err
 	}
 	return own
+}
+
+// watchedRun is a run whose functions' results are looked at.
+type watchedRun struct {
+	helper.Run
+	r  *exampleRun
+	cb *helper.Callback
+}
+
+// CallFunction implements helper.Run.
+func (w watchedRun) CallFunction(function uint64, r1, r2, r3, r4, r5 uint64) (uint64, error) {
+	r0, err := w.Run.CallFunction(function, r1, r2, r3, r4, r5)
+	if n := int64(r0); err == nil && (n < int64(w.cb.Min) || n > int64(w.cb.Max)) {
+		w.r.mu.Lock()
+		w.r.broken = fmt.Sprintf("the function that a helper calls returns %d, and allowed is %d to %d", n, w.cb.Min, w.cb.Max)
+		w.r.mu.Unlock()
+	}
+	return r0, err
 }
 
 // filled keeps what a helper has put into memory.
@@ -283,6 +306,11 @@ func (r *exampleRun) run(x *Example) (Result, error) {
 func (r *exampleRun) context(x *Example) ([]byte, error) {
 	l := r.typ.Context
 	switch {
+	case r.typ.Given != nil:
+		if len(x.Context) > r.typ.Given.Size {
+			return nil, fmt.Errorf("a context of %d bytes, and struct %s has %d", len(x.Context), r.typ.Given.Name, r.typ.Given.Size)
+		}
+		return append(slices.Clone(x.Context), make([]byte, r.typ.Given.Size-len(x.Context))...), nil
 	case len(x.Context) > 0:
 		return x.Context, nil
 	case len(x.Fields) == 0:
@@ -376,7 +404,7 @@ func goesWrong(e *VerifierError, err error) bool {
 		return f.Code != Unsupported && f.Code != UnknownHelper && (f.Insn == int(e.Slot) || harmsLater[e.Code] && f.Insn > int(e.Slot))
 	case errors.As(err, &m):
 		switch e.Code {
-		case verify.Unreleased, verify.LockHeld, verify.BadReturn, verify.NotReference:
+		case verify.Unreleased, verify.LockHeld, verify.BadReturn, verify.BadCallback, verify.NotReference:
 			return true
 		}
 	}

@@ -3,6 +3,7 @@
 package skep
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -159,7 +160,7 @@ func (f *finder) along() (*Example, error) {
 		if l := progtype.Find(f.p.Type).Context; l != nil {
 			x.Fields = fieldsOf(l, in.Context)
 		} else {
-			x.Context = in.Context
+			x.Context = bytes.TrimRight(in.Context, "\x00")
 		}
 		for _, e := range in.Maps {
 			x.Maps = append(x.Maps, ExampleElement{e.Map, e.Key, e.Value})
@@ -301,7 +302,9 @@ func (f *finder) try(x *Example) (bool, error) {
 			x.Fault = fmt.Sprintf("%s of %d bytes at offset %d of the %d bytes that %s has given", verb, fault.Size, int64(fault.Addr-m.addr), len(m.bytes), x.Apart.Helper)
 		}
 	}
-	if !errors.Is(err, ErrLimit) {
+	if errors.Is(err, ErrLimit) {
+		x.Fault = fmt.Sprintf("the program still runs after %d instructions", endless)
+	} else {
 		x.Limit = 0
 	}
 	return true, nil

@@ -313,10 +313,10 @@ func (v *verifier) mapFits(a *args) error {
 		return v.fail(ReadOnly, "%s changes map %q, which programs can only read", a.h.Name, m.Name)
 	}
 	if a.h.ChangesMap && isSockMap(m.Type) && !v.changesSockets(a.h) {
-		return v.fail(BadMap, "programs of type %s may not change map %q, which is a %s, by %s", v.opts.Type.Type, m.Name, m.Type, a.h.Name)
+		return v.fail(BadMap, "programs of type %s may not change map %q, which is of type %s, by %s", v.opts.Type.Type, m.Name, m.Type, a.h.Name)
 	}
 	if a.h.Maps != nil && !slices.Contains(a.h.Maps, m.Type) {
-		return v.fail(BadMap, "helper %s does not work on map %q, which is a %s", a.h.Name, m.Name, m.Type)
+		return v.fail(BadMap, "helper %s does not work on map %q, which is of type %s", a.h.Name, m.Name, m.Type)
 	}
 	return nil
 }

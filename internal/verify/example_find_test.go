@@ -55,6 +55,7 @@ func TestExamplesThatExist(t *testing.T) {
 		"behind a value":        {spec.SocketFilter, lookup + "r6 = *(u32 *)(r0 + 0)\nif r6 > 30 goto out\nr0 += r6\nr0 = *(u8 *)(r0 + 0)\nout: r0 = 0\nexit"},
 		"ahead of a value":      {spec.SocketFilter, lookup + "r6 = *(u8 *)(r0 + 0)\nr6 += -4\nif r6 s> 8 goto out\nr0 += r6\nr0 = *(u8 *)(r0 + 0)\nout: r0 = 0\nexit"},
 		"behind a record":       {spec.SocketFilter, "r1 = map[ring]\nr2 = 16\nr3 = 0\ncall ringbuf_reserve\nif r0 == 0 goto out\nr6 = r0\n*(u64 *)(r6 + 16) = 1\nr1 = r6\nr2 = 0\ncall ringbuf_submit\nout: r0 = 0\nexit"},
+		"a function's result":   {spec.SocketFilter, "r1 = *(u32 *)(r1 + 0)\nr2 = func[body]\nr3 = 0\nr4 = 0\ncall loop\nr0 = 0\nexit\nbody: r0 = 0\nif r1 != 5 goto out\nr0 = 2\nout: exit"},
 		"a copied header":       {spec.SocketFilter, "r6 = r1\nr2 = 0\nr3 = r10\nr3 += -16\nr4 = 14\ncall skb_load_bytes\nif r0 != 0 goto out\nr0 = *(u16 *)(r10 - 4)\nif r0 != 8 goto out\nr1 = 0\nr0 = *(u8 *)(r1 + 0)\nout: r0 = 0\nexit"},
 	} {
 		p, err := asm.Assemble(name, c.text, &asm.Options{Helper: helper.ID})
