@@ -13,9 +13,14 @@ import (
 type block struct {
 	size  int
 	image []byte
-	in    *group         // the list or tree that has it
-	node  int            // offset of the field that links it
+	links []link         // the lists and trees that have it
 	heads map[int]*group // lists and trees that begin in it, by offset
+}
+
+// link is a list or tree that has a block, and the offset of the field that links it there.
+type link struct {
+	in   *group
+	node int
 }
 
 // blockAt is where a run has a block.
@@ -68,7 +73,7 @@ func (c *Call) saveBlocks() error {
 		return nil
 	}
 	for _, b := range s.blocks {
-		if b.in != nil {
+		if len(b.links) > 0 {
 			if err := b.save(c, b.addr); err != nil {
 				return err
 			}
@@ -117,14 +122,14 @@ func objNew(c *Call, id, _, _, _, _ uint64) (uint64, error) {
 }
 
 func objDrop(c *Call, ptr, _, _, _, _ uint64) (uint64, error) {
-	b, ok := c.objectAt(ptr).(*block)
-	if !ok || b.in != nil {
+	if _, ok := c.objectAt(ptr).(*block); !ok {
 		return 0, fmt.Errorf("%#x is no memory that bpf_obj_new has returned and the program owns", ptr)
 	}
-	return 0, nil // the run's memory goes with the run
+	return 0, nil // the run's memory goes with the run, and what a list or tree has stays
 }
 
 var ownObjects = []Helper{
 	{Name: "bpf_obj_new_impl", Kfunc: true, Args: []Arg{Constant, Any | Ignored}, Result: ResultObject | MayBeNull | Acquires, Func: objNew},
 	{Name: "bpf_obj_drop_impl", Kfunc: true, Args: []Arg{Object | Releases, Any | Ignored}, Result: Void, Func: objDrop},
+	{Name: "bpf_refcount_acquire_impl", Kfunc: true, WhileLocked: true, Args: []Arg{Object, Any | Ignored}, Result: ResultObject | MayBeNull | Acquires, Func: same},
 }

@@ -20,6 +20,7 @@ const (
 	eNOSPC     errno = 28
 	eRANGE     errno = 34
 	eDEADLK    errno = 35
+	eNODATA    errno = 61
 	eOVERFLOW  errno = 75
 	eOPNOTSUPP errno = 95
 	eTIMEDOUT  errno = 110

@@ -60,7 +60,8 @@ func (c *Call) add(g *group, node uint64, place func(b *block) (int, error)) (ui
 	if b == nil {
 		return 0, fmt.Errorf("%#x is in no memory that bpf_obj_new has returned", node)
 	}
-	if b.in != nil {
+	at := int(node - addr)
+	if slices.ContainsFunc(b.links, func(l link) bool { return l.node == at }) {
 		return eINVAL.result32()
 	}
 	i, err := place(b)
@@ -70,15 +71,25 @@ func (c *Call) add(g *group, node uint64, place func(b *block) (int, error)) (ui
 	if err := b.save(c, addr); err != nil {
 		return 0, err
 	}
-	b.in, b.node = g, int(node-addr)
+	b.links = append(b.links, link{g, at})
 	g.items = slices.Insert(g.items, i, b)
 	return 0, nil
 }
 
-// nodeAddr returns the address of the field that links a block.
-func (c *Call) nodeAddr(b *block) (uint64, error) {
+// nodeAddr returns the address of the field that links a block in a list or tree.
+func (c *Call) nodeAddr(g *group, b *block) (uint64, error) {
 	addr, err := c.blockAddr(b)
-	return addr + uint64(b.node), err
+	for _, l := range b.links {
+		if l.in == g {
+			return addr + uint64(l.node), err
+		}
+	}
+	return addr, err
+}
+
+// unlink makes a block one that a list or tree has no more.
+func (b *block) unlink(g *group) {
+	b.links = slices.DeleteFunc(b.links, func(l link) bool { return l.in == g })
 }
 
 // take returns the i-th block, removed if the program is to own it; 0 if there is none.
@@ -92,10 +103,10 @@ func (c *Call) take(head uint64, last, remove bool) (uint64, error) {
 		i = len(g.items) - 1
 	}
 	b := g.items[i]
-	addr, err := c.nodeAddr(b)
+	addr, err := c.nodeAddr(g, b)
 	if err == nil && remove {
 		g.items = slices.Delete(g.items, i, i+1)
-		b.in = nil
+		b.unlink(g)
 	}
 	return addr, err
 }
@@ -135,7 +146,7 @@ func treeAdd(c *Call, root, node, less, _, _ uint64) (uint64, error) {
 		low, high := 0, len(g.items)
 		for low < high {
 			mid := (low + high) / 2
-			other, err := c.nodeAddr(g.items[mid])
+			other, err := c.nodeAddr(g, g.items[mid])
 			if err != nil {
 				return 0, err
 			}
@@ -159,12 +170,47 @@ func treeRemove(c *Call, root, node, _, _, _ uint64) (uint64, error) {
 		return 0, err
 	}
 	b, _ := c.blockOf(node)
-	if b == nil || b.in != g {
+	if b == nil || !slices.Contains(g.items, b) {
 		return 0, nil
 	}
 	g.items = slices.DeleteFunc(g.items, func(o *block) bool { return o == b })
-	b.in = nil
+	b.unlink(g)
 	return node, nil
+}
+
+// treeWalk goes down from the root of a tree to a node, and then on to one side of it. What the kernel's tree looks like
+// depends on its history; here the root is the node in the middle, and so on in each half, in which searches end as well.
+func treeWalk(side int) Func {
+	return func(c *Call, root, node, _, _, _ uint64) (uint64, error) {
+		g, err := c.group(root)
+		if err != nil {
+			return 0, err
+		}
+		low, high := 0, len(g.items)
+		if side != 0 {
+			b, _ := c.blockOf(node)
+			at := slices.Index(g.items, b)
+			if b == nil || at < 0 {
+				return 0, nil
+			}
+			for mid := (low + high) / 2; mid != at; mid = (low + high) / 2 {
+				if at < mid {
+					high = mid
+				} else {
+					low = mid + 1
+				}
+			}
+			if side < 0 {
+				high = at
+			} else {
+				low = at + 1
+			}
+		}
+		if low >= high {
+			return 0, nil
+		}
+		return c.nodeAddr(g, g.items[(low+high)/2])
+	}
 }
 
 var pushArgs = []Arg{ListHead, ListNode | Releases, Any | Ignored, Any}
@@ -180,5 +226,8 @@ var lists = []Helper{
 		Callback: &Callback{Args: [MaxArgs]CallbackArg{CallbackObject, CallbackObject}, Object: "bpf_rb_node", Max: 1}, Func: treeAdd},
 	{Name: "bpf_rbtree_first", Kfunc: true, WhileLocked: true, Args: []Arg{TreeRoot}, Result: ResultObject | MayBeNull, ResultObject: "bpf_rb_node",
 		Func: func(c *Call, root, _, _, _, _ uint64) (uint64, error) { return c.take(root, false, false) }},
+	{Name: "bpf_rbtree_root", Kfunc: true, WhileLocked: true, Args: []Arg{TreeRoot}, Result: ResultObject | MayBeNull, ResultObject: "bpf_rb_node", Func: treeWalk(0)},
+	{Name: "bpf_rbtree_left", Kfunc: true, WhileLocked: true, Args: []Arg{TreeRoot, TreeNode}, Result: ResultObject | MayBeNull, ResultObject: "bpf_rb_node", Func: treeWalk(-1)},
+	{Name: "bpf_rbtree_right", Kfunc: true, WhileLocked: true, Args: []Arg{TreeRoot, TreeNode}, Result: ResultObject | MayBeNull, ResultObject: "bpf_rb_node", Func: treeWalk(1)},
 	{Name: "bpf_rbtree_remove", Kfunc: true, WhileLocked: true, Args: []Arg{TreeRoot, TreeNode}, Result: ResultObject | MayBeNull | Acquires, ResultObject: "bpf_rb_node", Func: treeRemove},
 }

@@ -21,7 +21,7 @@ const firstKfunc int32 = 0x100000
 
 // kfuncs returns the kernel functions, numbered.
 func kfuncs() []Helper {
-	all := slices.Concat(sections, iterators, workQueues, mapKfuncs, arenaKfuncs, only(sessionTypes, sessionKfuncs), dynptrKfuncs, stringKfuncs, userStrings,
+	all := slices.Concat(sections, iterators, workQueues, mapKfuncs, arenaKfuncs, cpuMasks, packetHints, only(sessionTypes, sessionKfuncs), dynptrKfuncs, stringKfuncs, userStrings,
 		only(genericTypes, slices.Concat(ownObjects, lists, taskKfuncs)), casts, kernelPrinting)
 	for i := range all {
 		all[i].ID = firstKfunc + int32(i)

@@ -11,8 +11,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cilium/ebpf"
+
 	"github.com/skepbpf/skep"
 	"github.com/skepbpf/skep/elf"
+	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/internal/objtest"
 )
 
@@ -64,14 +67,15 @@ func TestStyles(t *testing.T) {
 					differential(t, []subject{{name: name, data: data, compiled: true, preset: stylePresets[name]}})
 					return
 				}
-				loadStyle(t, data)
+				loadStyle(t, data, strings.HasSuffix(file, "_syscall.c"))
 			})
 		}
 	}
 }
 
-// loadStyle wants all programs loaded, and proved unless the verifier says that it does not know something.
-func loadStyle(t *testing.T, data []byte) {
+// loadStyle wants all programs loaded, and proved unless the verifier says that it does not know something. Those that
+// take nothing are run, and the kernel's must return the same.
+func loadStyle(t *testing.T, data []byte, run bool) {
 	t.Helper()
 	c, err := elf.Load(data, nil)
 	if errors.Is(err, elf.ErrNoTypes) {
@@ -79,8 +83,41 @@ func loadStyle(t *testing.T, data []byte) {
 	} else if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := skep.NewCollectionWithOptions(c, nil); err != nil {
-		t.Error(err)
+	env := &helper.Env{}
+	if n, err := ebpf.PossibleCPU(); err == nil {
+		env.CPUs = uint32(n)
+	}
+	for _, engine := range []skep.Engine{skep.EngineInterp, skep.EngineAuto} {
+		coll, err := skep.NewCollectionWithOptions(c, &skep.CollectionOptions{Programs: skep.Options{Engine: engine, Env: env}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if run {
+			compareCalls(t, coll, data)
+		}
+	}
+}
+
+// compareCalls runs programs that take nothing, here and in the kernel.
+func compareCalls(t *testing.T, coll *skep.Collection, data []byte) {
+	t.Helper()
+	cs, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	inKernel, err := ebpf.NewCollection(cs)
+	if err != nil {
+		t.Skipf("the kernel does not take it: %v", err)
+	}
+	defer inKernel.Close()
+	for name, p := range inKernel.Programs {
+		want, err := p.Run(&ebpf.RunOptions{})
+		if err != nil {
+			t.Skip(err)
+		}
+		if got, err := coll.Programs[name].Run(nil); err != nil || got != want {
+			t.Errorf("%s: %d, %v; the kernel's %d", name, int32(got), err, int32(want))
+		}
 	}
 }
 
@@ -130,4 +167,28 @@ var stylePresets = map[string]func(put func(m string, key, value any)){
 			put("cells", i, uint64(i*i))
 		}
 	},
+}
+
+// TestOwnObjects runs programs whose objects are in a list and a tree at once. The results are those of Linux 6.18, into
+// which libbpf loads the object; cilium/ebpf cannot.
+func TestOwnObjects(t *testing.T) {
+	data := objtest.Compile(t, "clang-19", filepath.Join(objtest.Sources(2), "style/owned_own.c"), "-mcpu=v3", "-g", "-target", "bpfel")
+	c, err := elf.Load(data, &elf.Options{NoTypes: elf.AsCompiled})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, engine := range []skep.Engine{skep.EngineInterp, skep.EngineAuto} {
+		coll, err := skep.NewCollectionWithOptions(c, &skep.CollectionOptions{Programs: skep.Options{Engine: engine}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range []struct {
+			name string
+			want uint32
+		}{{"shared", 103250520}, {"search", 600}} {
+			if got, err := coll.Programs[p.name].Run(nil); err != nil || got != p.want {
+				t.Errorf("%v: %s: %d, %v, want %d", engine, p.name, got, err, p.want)
+			}
+		}
+	}
 }
