@@ -11,7 +11,9 @@ import (
 // bytesAt is guest memory that is one slice, at address 0.
 type bytesAt []byte
 
-func (b bytesAt) Bytes(addr uint64, n int, _ bool) ([]byte, error) { return b[addr : addr+uint64(n)], nil }
+func (b bytesAt) Bytes(addr uint64, n int, _ bool) ([]byte, error) {
+	return b[addr : addr+uint64(n)], nil
+}
 
 func kfunc(t *testing.T, name string) helper.Func {
 	t.Helper()
