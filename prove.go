@@ -81,6 +81,9 @@ func factsOf(p *ir.Program, t *progtype.Type, helpers *helperSet, r *verify.Resu
 		if h := helpers.get(int32(p.Ins[i].Imm)); p.Ins[i].Op == isa.Call && h != nil && h.TailCall && p.FuncAt(ir.Index(i)) > 0 {
 			out.checked = fmt.Sprintf("instruction %d is a tail call inside a function", p.Slots[i])
 		}
+		if h := helpers.get(int32(p.Ins[i].Imm)); t.Type == spec.SkMsg && p.Ins[i].Op == isa.Call && h != nil && h.ChangesPacket {
+			out.checked = fmt.Sprintf("instruction %d may show another part of the message", p.Slots[i])
+		}
 		a := r.Facts.Access[i]
 		switch {
 		case a.Mixed:
