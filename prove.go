@@ -77,6 +77,9 @@ func factsOf(p *ir.Program, t *progtype.Type, helpers *helperSet, r *verify.Resu
 	if t.Context == nil {
 		out.checked = "its context comes from the caller as it is"
 	}
+	if r.Facts.Foreign {
+		out.checked = "it gets addresses of what is the kernel's"
+	}
 	for i := range p.Ins {
 		if h := helpers.get(int32(p.Ins[i].Imm)); p.Ins[i].Op == isa.Call && h != nil && h.TailCall && p.FuncAt(ir.Index(i)) > 0 {
 			out.checked = fmt.Sprintf("instruction %d is a tail call inside a function", p.Slots[i])

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cilium/ebpf/btf"
 	"github.com/spf13/cobra"
 
 	"github.com/skepbpf/skep"
@@ -151,7 +152,7 @@ func (f *verifyFlags) judgeFile(cmd *cobra.Command, file string, profile isa.Pro
 		if err := s.setType(p, f.progType, spec.SocketFilter); err != nil {
 			return all, err
 		}
-		j, err := f.judge(cmd.OutOrStdout(), s, p, profile)
+		j, err := f.judge(cmd.OutOrStdout(), s, p, profile, objects.KernelTypes)
 		if err != nil {
 			return all, err
 		}
@@ -165,8 +166,8 @@ func (f *verifyFlags) judgeFile(cmd *cobra.Command, file string, profile isa.Pro
 }
 
 // judge verifies one program.
-func (f *verifyFlags) judge(out io.Writer, s *source, p *spec.Program, profile isa.Profile) (judgement, error) {
-	opts := &skep.VerifyOptions{Profile: profile, Strict: f.strict}
+func (f *verifyFlags) judge(out io.Writer, s *source, p *spec.Program, profile isa.Profile, kernel []*btf.Spec) (judgement, error) {
+	opts := &skep.VerifyOptions{Profile: profile, Strict: f.strict, KernelTypes: kernel}
 	if f.log && !f.json {
 		opts.Log = out
 	}

@@ -88,6 +88,9 @@ var fieldTypes = map[spec.FieldKind]struct {
 	size uint32
 }{spec.SpinLock: {"bpf_spin_lock", 4}, spec.Timer: {"bpf_timer", 16}, spec.WorkQueue: {"bpf_wq", 16}, spec.ResSpinLock: {"bpf_res_spin_lock", 8}}
 
+// pointerTags are the tags of pointers in values.
+var pointerTags = map[spec.FieldKind]string{spec.Kptr: "kptr", spec.KptrUntrusted: "kptr_untrusted"}
+
 // describeValue returns types for a map's key and value, the value having the map's special fields.
 func describeValue(m *spec.Map) (h *btf.Handle, key, value uint32, err error) {
 	b, err := btf.NewBuilder(nil, nil)
@@ -105,9 +108,17 @@ func describeValue(m *spec.Map) (h *btf.Handle, key, value uint32, err error) {
 			v.Members = append(v.Members, btf.Member{Name: fmt.Sprintf("pad%d", at), Type: bytes(to - at), Offset: btf.Bits(at * 8)})
 		}
 	}
-	word := &btf.Int{Name: "unsigned int", Size: 4}
+	word := &btf.Int{Name: "int", Size: 4, Encoding: btf.Signed}
 	for _, f := range fields {
 		known, ok := fieldTypes[f.Kind]
+		if tag, isPtr := pointerTags[f.Kind]; isPtr && f.Type != nil {
+			pad(f.Offset)
+			to := &btf.Struct{Name: btf.UnderlyingType(f.Type).TypeName(), Size: 4}
+			v.Members = append(v.Members, btf.Member{Name: fmt.Sprintf("field%d", f.Offset), Offset: btf.Bits(f.Offset * 8),
+				Type: &btf.Pointer{Target: &btf.TypeTag{Value: tag, Type: to}}})
+			at = f.Offset + 8
+			continue
+		}
 		if !ok {
 			return nil, 0, 0, fmt.Errorf("a value with a %s needs types in the kernel, and only its place is known", f.Kind)
 		}

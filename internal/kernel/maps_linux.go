@@ -17,12 +17,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// isStorage reports whether the kernel asks for the types of what maps hold for tasks, sockets and the like.
+func isStorage(t spec.MapType) bool {
+	return t == spec.SkStorage || t == spec.InodeStorage || t == spec.TaskStorage || t == spec.CgrpStorage
+}
+
 // createMap creates a map with its contents. A map that programs can only read is frozen once it is
 // filled, so that the verifier takes its values for constants.
 func createMap(m *spec.Map, opts *Options) (fd, error) {
 	attr := mapCreateAttr{mapType: uint32(m.Type), keySize: m.KeySize, valueSize: m.ValueSize,
 		maxEntries: m.MaxEntries, flags: m.Flags, name: objectName(m.Name)}
-	if len(m.Fields) > 0 {
+	if len(m.Fields) > 0 || isStorage(m.Type) {
 		h, key, value, err := describeValue(m)
 		if err != nil {
 			return -1, fmt.Errorf("map %q: %w", m.Name, err)

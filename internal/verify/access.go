@@ -191,6 +191,9 @@ func (v *verifier) access(r uint8, off int64, size int, write, atomic bool, val 
 	case Context:
 		return v.accessContext(r, ptr, off, size, write, out, signed, val)
 	case MapValue:
+		if f := v.kptrAt(ptr, off, size); f != nil {
+			return v.accessKptr(r, ptr, f, off, size, write, atomic || signed, val, valReg, out)
+		}
 		return v.accessMapValue(r, ptr, off, size, write, out, signed)
 	case MapKey:
 		if write {

@@ -31,13 +31,16 @@ var accepted = map[helper.Arg]kindSet{
 	helper.MapRef: kinds(Map), helper.MapKey: memKinds, helper.MapValue: memKinds, helper.MapValueOut: memKinds, helper.RecordSize: kinds(Scalar),
 	helper.Record: kinds(Mem), helper.Function: kinds(Func), helper.StackMem: kinds(Stack), helper.ConstString: kinds(MapValue),
 	helper.LockField: kinds(MapValue), helper.TimerField: kinds(MapValue), helper.DynptrRef: kinds(Stack, Dynptr), helper.Iterator: kinds(Stack),
-	helper.IRQFlag: kinds(Stack), helper.Object: kinds(Object), helper.PerCPU: kinds(Object), helper.Constant: kinds(Scalar),
+	helper.IRQFlag: kinds(Stack), helper.KptrField: kinds(MapValue), helper.Object: kinds(Object), helper.PerCPU: kinds(Object), helper.Constant: kinds(Scalar),
 	helper.Socket: kinds(Socket), helper.SockCommon: kinds(SockCommon, Socket, TCPSock, XDPSock),
 }
 
 // argument checks argument i of a call.
 func (v *verifier) argument(a *args, i int) error {
 	kind, r := v.argumentOf(a, i), uint8(isa.R1)+uint8(i)
+	if a.h.Kfunc && kind == helper.Any|helper.Ignored {
+		return nil // not even looked at
+	}
 	if err := v.reads(r); err != nil {
 		return err
 	}
@@ -248,6 +251,8 @@ func (v *verifier) argumentValue(a *args, i int, kind helper.Arg, r uint8, x *re
 		return v.timerField(a, r, x)
 	case helper.DynptrRef:
 		return v.dynptrArg(a, i, kind, r, x)
+	case helper.KptrField:
+		return v.kptrField(a, r, x)
 	case helper.IRQFlag:
 		return v.interruptFlag(a, kind, r, x)
 	case helper.Iterator:

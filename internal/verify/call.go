@@ -98,7 +98,8 @@ type args struct {
 	socket   bool
 	iter     place // the iterator that was passed
 	constant uint64
-	object   reg // the PerCPU or Object argument
+	object   reg            // the PerCPU or Object argument
+	kptr     *spec.MapField // the pointer field of a map's value that was passed
 }
 
 // rawMem is memory on the stack that a helper writes without reading it.

@@ -21,7 +21,10 @@ import (
 	"github.com/skepbpf/skep/spec"
 )
 
-var caseMaps = append([]spec.Map{{Name: "wronly", Type: spec.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1, Flags: mapWriteOnlyProg}}, genMaps...)
+var taskType = &btf.Struct{Name: "task_struct"}
+
+var caseMaps = append([]spec.Map{{Name: "kept", Type: spec.Array, KeySize: 4, ValueSize: 32, MaxEntries: 1, Fields: []spec.MapField{
+	{Kind: spec.Kptr, Offset: 0, Type: taskType}, {Kind: spec.KptrUntrusted, Offset: 16, Type: taskType}}}, {Name: "wronly", Type: spec.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1, Flags: mapWriteOnlyProg}}, genMaps...)
 
 // testCase is a program with what is expected of it.
 type testCase struct {

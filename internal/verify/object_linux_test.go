@@ -266,7 +266,9 @@ func (g *objectGen) step() {
 		g.interrupts()
 	case n < 83:
 		g.iterator()
-	case n == 83:
+	case n < 88:
+		g.kept()
+	case n == 88:
 		g.emit(isa.Mov64Imm.Make(1, 0, 0, int32(rng.IntN(2))))
 		g.call("bpf_throw", true)
 	default:
@@ -275,7 +277,7 @@ func (g *objectGen) step() {
 }
 
 var objectHelpers = []string{"get_current_task_btf", "task_pt_regs", "probe_read_kernel", "probe_read_kernel", "skc_to_tcp_sock", "skc_to_tcp6_sock",
-	"skc_to_udp6_sock", "skc_to_unix_sock", "sock_from_file", "map_update_elem", "perf_event_output", "seq_write", "d_path", "get_socket_cookie", "tcp_send_ack", "seq_printf", "get_func_arg", "get_func_arg_cnt", "get_attach_cookie"}
+	"skc_to_udp6_sock", "skc_to_unix_sock", "sock_from_file", "map_update_elem", "perf_event_output", "seq_write", "d_path", "get_socket_cookie", "tcp_send_ack", "seq_printf", "get_func_arg", "get_func_arg_cnt", "get_attach_cookie", "get_task_stack", "copy_from_user_task", "inode_storage_get", "snprintf_btf", "strtol"}
 
 var objectKfuncs = []string{"bpf_task_acquire", "bpf_task_release", "bpf_cgroup_acquire", "bpf_cgroup_release", "bpf_task_from_pid", "bpf_task_under_cgroup",
 	"bpf_cgroup_ancestor", "bpf_cgroup_from_id", "bpf_rdonly_cast", "bpf_cast_to_kern_ctx", "bpf_preempt_disable", "bpf_preempt_enable"}
@@ -376,6 +378,18 @@ func (g *objectGen) helper() {
 	case "d_path":
 		stack(2, -16)
 		g.emit(isa.Mov64Imm.Make(3, 0, 0, 16))
+	case "get_task_stack":
+		stack(2, -16)
+		g.emit(isa.Mov64Imm.Make(3, 0, 0, 16), isa.Mov64Imm.Make(4, 0, 0, 0))
+	case "copy_from_user_task":
+		stack(1, -16)
+		g.emit(isa.Mov64Imm.Make(2, 0, 0, 8), isa.Mov64Imm.Make(3, 0, 0, 0), isa.Mov64Reg.Make(4, r, 0, 0), isa.Mov64Imm.Make(5, 0, 0, 0))
+	case "snprintf_btf":
+		stack(1, -16)
+		g.emit(isa.Mov64Imm.Make(2, 0, 0, 16), isa.Mov64Reg.Make(3, g.pick(true), 0, 0), isa.Mov64Imm.Make(4, 0, 0, 16), isa.Mov64Imm.Make(5, 0, 0, 0))
+	case "strtol":
+		g.emit(isa.Mov64Imm.Make(2, 0, 0, 8), isa.Mov64Imm.Make(3, 0, 0, 0))
+		stack(4, -8)
 	case "tcp_send_ack":
 		g.emit(isa.Mov64Imm.Make(2, 0, 0, 1))
 	case "get_func_arg":
@@ -387,6 +401,63 @@ func (g *objectGen) helper() {
 	g.call(name, false)
 	if to != "" {
 		result(to)
+	}
+}
+
+// kept works with pointers in maps, or with storage of tasks and sockets.
+func (g *objectGen) kept() {
+	rng := g.rng
+	k := g.types()
+	task := func() btf.Type {
+		var s *btf.Struct
+		if k.TypeByName("task_struct", &s) == nil {
+			return s
+		}
+		return nil
+	}
+	name := []string{"kept", "kept", "kept", "tasks", "sockets"}[rng.IntN(5)]
+	if name != "kept" {
+		r := g.pick(true)
+		g.p.Maps = append(g.p.Maps, spec.MapRef{Insn: len(g.p.Insns), Map: name})
+		g.emit(isa.LdMapFD.Make(1, 0, 0, 0), isa.Instruction{}, isa.Mov64Reg.Make(2, r, 0, 0), isa.Mov64Imm.Make(3, 0, 0, 0), isa.Mov64Imm.Make(4, 0, 0, int32(rng.IntN(2))))
+		g.call(map[string]string{"tasks": "task_storage_get", "sockets": "sk_storage_get"}[name], false)
+		if rng.IntN(4) > 0 {
+			g.nullCheck(0)
+		}
+		g.emit(loads[8].Make(g.pick(false), 0, int16(8*rng.IntN(2)), 0))
+		return
+	}
+	g.p.Maps = append(g.p.Maps, spec.MapRef{Insn: len(g.p.Insns) + 1, Map: "kept"})
+	g.emit(isa.St32.Make(10, 0, -4, 0), isa.LdMapFD.Make(1, 0, 0, 0), isa.Instruction{}, isa.Mov64Reg.Make(2, 10, 0, 0), isa.Add64Imm.Make(2, 0, 0, -4))
+	g.call("map_lookup_elem", false)
+	if rng.IntN(8) > 0 {
+		g.nullCheck(0)
+	}
+	off := int16([]int{0, 0, 0, 16, 16, 8, 4, 12}[rng.IntN(8)])
+	switch rng.IntN(4) {
+	case 0:
+		to := g.pick(false)
+		g.emit(isa.Ldx64.Make(to, 0, off, 0))
+		g.regs[to] = task()
+		if rng.IntN(2) == 0 {
+			g.nullCheck(to)
+		}
+	case 1:
+		g.emit(isa.Stx64.Make(0, g.pick(rng.IntN(2) == 0), off, 0))
+	default:
+		r := g.pick(true)
+		g.emit(isa.Mov64Reg.Make(1, 0, 0, 0), isa.Add64Imm.Make(1, 0, 0, int32(off)), isa.Mov64Imm.Make(2, 0, 0, 0))
+		if rng.IntN(2) == 0 {
+			g.emit(isa.Mov64Reg.Make(2, r, 0, 0))
+		}
+		g.call("kptr_xchg", false)
+		to := g.pick(false)
+		g.emit(isa.Mov64Reg.Make(to, 0, 0, 0))
+		g.regs[to] = task()
+		if rng.IntN(4) > 0 {
+			g.nullCheck(to)
+		}
+		g.maybeRelease("bpf_task_release")
 	}
 }
 
@@ -473,6 +544,9 @@ func (g *objectGen) maybeRelease(name string) {
 }
 
 var objectMaps = []spec.Map{{Name: "h", Type: spec.Hash, KeySize: 8, ValueSize: 16, MaxEntries: 4},
+	{Name: "kept", Type: spec.Array, KeySize: 4, ValueSize: 32, MaxEntries: 1, Fields: []spec.MapField{
+		{Kind: spec.Kptr, Offset: 0, Type: taskType}, {Kind: spec.KptrUntrusted, Offset: 16, Type: taskType}}},
+	{Name: "tasks", Type: spec.TaskStorage, KeySize: 4, ValueSize: 16, Flags: 1}, {Name: "sockets", Type: spec.SkStorage, KeySize: 4, ValueSize: 16, Flags: 1},
 	{Name: "events", Type: spec.PerfEventArray, KeySize: 4, ValueSize: 4, MaxEntries: 4}}
 
 // generateObjects makes a program of about n steps.

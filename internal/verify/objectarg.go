@@ -23,6 +23,9 @@ func (v *verifier) objectArgument(a *args, i int, kind helper.Arg, r uint8, x *r
 	if kind.Has(helper.OrNull) {
 		f &^= orNull
 	}
+	if a.kptr != nil {
+		return v.keptObject(a, r, x)
+	}
 	want := a.h.Objects[i]
 	switch kind.Kind() {
 	case helper.Object:
@@ -150,6 +153,9 @@ func (v *verifier) objectResult(a *args, r0 *reg) error {
 	switch {
 	case h.Result.Kind() == helper.ResultVariable:
 		return v.variableResult(a, r0)
+	case a.kptr != nil:
+		*r0 = reg{Scalar: zeroOffset, kind: Object, obj: v.types.id(v.kptrType(a.kptr))}
+		return nil
 	case h.ResultObject != "":
 	case len(h.Args) == 1 && h.Args[0] == helper.Context:
 		return v.kernelContext(r0)
