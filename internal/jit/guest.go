@@ -124,7 +124,7 @@ func CompileGuest(p *ir.Program, o GuestOptions) (*Guest, error) {
 		op := p.Ins[i].Op
 		g.moving = g.moving || o.Moves != nil && (op == isa.CallReg || op == isa.Call && o.Moves(ir.Index(i)))
 	}
-	g.reach = findReach(p, g.moves)
+	g.reach, g.live = findReach(p, g.moves), p.Live()
 	g.survey()
 	if o.Pure && !g.leaf {
 		return nil, fmt.Errorf("%w: pure code for a program with a stack frame, calls, packet access or R8", ErrNotSupported)

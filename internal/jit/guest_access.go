@@ -10,6 +10,15 @@ import (
 	"github.com/skepbpf/skep/isa"
 )
 
+// isAccess reports whether an instruction loads or stores.
+func isAccess(row *isa.Row) bool {
+	switch row.Kind {
+	case isa.KindLoad, isa.KindLoadAcq, isa.KindStore, isa.KindStoreRel:
+		return true
+	}
+	return false
+}
+
 // access writes a load, a store or an atomic operation.
 func (g *guest) access(i ir.Index, in *ir.Ins, row *isa.Row) {
 	reg, write := in.Src, false

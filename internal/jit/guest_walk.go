@@ -15,7 +15,8 @@ type guest struct {
 	out      *Guest
 	calls    calls
 	places   *ir.Places
-	reach    []int32 // bytes that the packet is known to have, ahead of each block
+	live     []ir.Regs // registers that matter, ahead of each instruction
+	reach    []int32   // bytes that the packet is known to have, ahead of each block
 	named    ir.Regs
 	budget   int32
 	heads    []bool                     // blocks that something jumps back to
@@ -25,6 +26,7 @@ type guest struct {
 
 	// Of the pass that is being written.
 	place ir.State
+	lazy  lazy
 	known int32
 	cold  []func()             // what lies behind the program, out of its way
 	late  map[amd64.Label]bool // the labels of that
@@ -57,7 +59,7 @@ func (g *guest) functionExit(f int) amd64.Label   { return g.function(len(g.p.Fu
 func (g *guest) write() {
 	g.cold = g.cold[:0]
 	clear(g.late)
-	g.used = [numLabels]bool{}
+	g.used, g.lazy = [numLabels]bool{}, lazy{}
 	next := 0 // block; both are in the order of instructions
 	for f := range g.p.Funcs {
 		g.fn = f
@@ -251,24 +253,29 @@ func (g *guest) block(n int) {
 		end := first
 		for end++; end < b.End && g.p.Ins[end-1].Op != isa.CallLocal; end++ {
 		}
-		g.piece(first, end, back && end == b.End)
+		g.piece(first, end, &b, back && end == b.End)
 		first = end
 	}
 }
 
 // piece writes instructions that are counted together. back tells that the last may jump back.
-func (g *guest) piece(first, end ir.Index, back bool) {
+func (g *guest) piece(first, end ir.Index, b *ir.Block, back bool) {
 	for i := first; i < end; i++ {
-		g.code.Bind(amd64.Label(i))
-		g.out.Entry[i], g.out.First[i] = uint32(g.code.Len()), first
 		kind := g.p.Row(i).Kind
 		jumps := i+1 == end && (kind == isa.KindJump || kind == isa.KindGoto || kind == isa.KindMayGoto ||
 			kind == isa.KindExit || g.p.Ins[i].Op == isa.CallLocal)
 		if jumps {
+			g.flush(g.live[i]) // ahead of where the code may go on
+		}
+		g.code.Bind(amd64.Label(i))
+		g.out.Entry[i], g.out.First[i] = uint32(g.code.Len()), first
+		if jumps {
 			g.count(i, end-first, back || g.p.Ins[i].Op == isa.CallLocal)
 		}
-		g.instruction(i)
+		live := g.after(i, b)
+		g.instruction(i, live)
 		if i+1 == end && !jumps {
+			g.flush(live)
 			g.count(i, end-first, false)
 		}
 		g.places.Step(i, &g.place)
@@ -320,13 +327,22 @@ func (g *guest) later(l amd64.Label, write func()) {
 // leave has the caller execute an instruction.
 func (g *guest) leave(i ir.Index) { g.asm.Leave(amd64.LeaveStep, uint32(i), g.to(labelSave)) }
 
-// instruction writes one instruction.
-func (g *guest) instruction(i ir.Index) {
+// instruction writes one instruction. live is what matters behind it.
+func (g *guest) instruction(i ir.Index, live ir.Regs) {
 	in, row := &g.p.Ins[i], g.p.Row(i)
 	dst, src := g.regs[in.Dst], g.regs[in.Src]
+	if row.Kind == isa.KindALU {
+		if !g.lazyALU(in, row, live) {
+			g.arithmetic(row, in, dst, g.ready(in, row, live))
+		}
+		return
+	}
+	if g.o.Trusted && row.Kind != isa.KindAtomic && g.o.Facts.LoadAt(i) == ir.LoadNumber && isAccess(row) {
+		g.lazyAccess(in, row, live)
+		return
+	}
+	g.flush(g.live[i])
 	switch row.Kind {
-	case isa.KindALU:
-		g.arithmetic(row, in, dst, src)
 	case isa.KindJump:
 		if !g.verdict(i, in, row) {
 			g.jump(row, in, dst, src)

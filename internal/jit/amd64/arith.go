@@ -71,6 +71,12 @@ func (c *Code) ALUImm(fn isa.Fn, w bool, dst Reg, v int32) {
 	}
 }
 
+// Rotate rotates to the left, w for 64 bits.
+func (c *Code) Rotate(w bool, dst Reg, count uint8) {
+	c.rr(w, 0, dst, 0xc1)
+	c.byte(count)
+}
+
 // Neg negates.
 func (c *Code) Neg(w bool, dst Reg) { c.rr(w, 3, dst, 0xf7) }
 

@@ -136,3 +136,6 @@ func (c *Code) fetch(fn isa.Fn, w bool, src Reg, m Mem) {
 	c.Mov(w, src, RAX)
 	c.Mov(true, RAX, tmp1)
 }
+
+// Lea makes dst the address of m.
+func (c *Code) Lea(dst Reg, m Mem) { c.rm(true, false, dst, m, 0x8d) }
