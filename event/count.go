@@ -248,7 +248,7 @@ func (g *gen) mapValue(r reg) {
 
 // probe finds the slot of a key, or makes a free one its slot, and puts the address into at.
 func (g *gen) probe(keys []reg, idx, at, t reg, slots, size int, full emit.Label) {
-	next, claim, found := g.c.Label(), g.c.Label(), g.c.Label()
+	next, claim, found, retry := g.c.Label(), g.c.Label(), g.c.Label(), g.c.Label()
 	r0 := isa.R0
 	g.forget()
 	// The upper half of idx counts the tries.
@@ -279,13 +279,18 @@ func (g *gen) probe(keys []reg, idx, at, t reg, slots, size int, full emit.Label
 	g.constant(t, slotTaken)
 	g.constant(r0, slotFree)
 	g.op(isa.AtomicCmpxchg64, at, t, slotState, 0)
-	g.constant(t, slotFree)
-	g.back(emit.Ne, r0, t, again)
+	// Jumps back give way to the scheduler, taken or not, and none may do so between here and the store: all others would
+	// wait for it.
+	g.ifConst(emit.Ne, r0, slotFree, retry)
 	for i, k := range keys {
 		g.op(isa.Stx64, at, k, slotKey+8*i, 0)
 	}
 	g.constant(t, slotReady)
 	g.op(isa.StoreRel64, at, t, slotState, 0)
+	g.goTo(found)
+	g.bind(retry)
+	g.constant(t, 0) // the jump to here would lead back itself if there were nothing here but a jump
+	g.jumpBack(again)
 	g.bind(found)
 }
 
