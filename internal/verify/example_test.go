@@ -38,13 +38,17 @@ func shown(t *testing.T, x *skep.Example, p *spec.Program, maps []spec.Map, engi
 
 // TestExamplesOfErrors searches for an example for each case of errors.bpf.
 func TestExamplesOfErrors(t *testing.T) {
+	long := time.Second
+	if testing.Short() {
+		long = 200 * time.Millisecond
+	}
 	found, all := 0, 0
 	cases, maps := verify.Cases(t, "testdata/errors.bpf")
 	for _, c := range cases {
 		p := c.Program
 		all++
 		start := time.Now()
-		x, err := skep.FindExample(p, maps, &skep.ExampleOptions{Verify: &skep.VerifyOptions{Strict: c.Strict, Profile: c.Profile}, Time: time.Second})
+		x, err := skep.FindExample(p, maps, &skep.ExampleOptions{Verify: &skep.VerifyOptions{Strict: c.Strict, Profile: c.Profile}, Time: long})
 		took := time.Since(start).Round(time.Millisecond)
 		if err != nil {
 			t.Logf("%v %s (%s): %v", took, c.Name, c.Code, err)

@@ -335,10 +335,17 @@ func (s *Search) makeProduct(a, b *node, v uint64, depth int) bool {
 		return v == 0
 	case v%k == 0:
 		return s.make(b, v/k, depth)
-	case k&1 == 1:
-		return s.make(b, v*inverse(k), depth)
 	}
-	return s.make(b, v/k, depth) && false
+	return s.makeFactor(b, k, v, depth)
+}
+
+// makeFactor makes x a number that gives v when it is multiplied by k, with overflow.
+func (s *Search) makeFactor(x *node, k, v uint64, depth int) bool {
+	zeros := bits.TrailingZeros64(k)
+	if v&mask64(uint8(zeros)) != 0 {
+		return false
+	}
+	return s.make(x, v>>zeros*inverse(k>>zeros), depth)
 }
 
 // inverse returns what an odd number is to be multiplied by to give 1.
@@ -408,10 +415,11 @@ func (s *Search) makeALU(x *node, v uint64, depth int) bool {
 		switch {
 		case b == 0:
 			return v == 0
-		case v%b == 0 || b&1 == 0:
-			return s.make(x.a, wrap(v/b), depth) && v%b == 0
+		case v%b == 0:
+			return s.make(x.a, wrap(v/b), depth)
 		}
-		return s.make(x.a, wrap(v*inverse(b)), depth)
+		zeros := bits.TrailingZeros64(b)
+		return v&mask64(uint8(zeros)) == 0 && s.make(x.a, wrap(v>>zeros*inverse(b>>zeros)), depth)
 	case isa.FnDiv:
 		if b == 0 {
 			return v == 0
@@ -423,6 +431,8 @@ func (s *Search) makeALU(x *node, v uint64, depth int) bool {
 			return s.make(x.a, wrap(v), depth)
 		}
 		return v < b && s.make(x.a, wrap(a-a%b+v), depth)
+	case isa.FnSMod:
+		return s.make(x.a, wrap(v), depth)
 	case isa.FnNeg:
 		return s.make(x.a, wrap(-v), depth)
 	case isa.FnBE, isa.FnBSwap:
