@@ -13,17 +13,18 @@ import (
 // What is loaded stays in its register until that is needed, so that the next test of the same field finds it. What
 // registers hold at a label is what they hold on all ways there.
 type gen struct {
-	c     *emit.Code
-	s     *Schema
-	regs  state
-	clock int
-	live  bool // something leads here
-	at    map[emit.Label]*state
-	paths map[string]int // numbers of the pointers that fields are reached by
-	punt  emit.Label     // where to go for what the code leaves to Go
-	used  map[emit.Label]bool
-	loops bool // something jumps back
-	err   error
+	c      *emit.Code
+	s      *Schema
+	regs   state
+	clock  int
+	live   bool // something leads here
+	at     map[emit.Label]*state
+	paths  map[string]int // numbers of the pointers that fields are reached by
+	punt   emit.Label     // where to go for what the code leaves to Go
+	used   map[emit.Label]bool
+	loops  bool // something jumps back
+	tables int  // bytes of automata's tables
+	err    error
 }
 
 // state is what registers hold.

@@ -4,6 +4,8 @@ package event
 
 import (
 	"encoding/binary"
+	"fmt"
+	"math/bits"
 
 	"github.com/skepbpf/skep/emit"
 	"github.com/skepbpf/skep/internal/automaton"
@@ -45,30 +47,58 @@ func (g *gen) automaton(t text, a *automaton.Automaton, w ways) {
 	g.release(p, end)
 }
 
-// rowShift is the binary logarithm of the size of a state's row in an automaton's table: 256 states of 16 bits.
-const rowShift = 9
+// maxTables bounds the tables of a piece of code, bytes.
+const maxTables = 32 << 20
+
+// automatonTables returns the class of each byte - those that all states treat alike are one - and a table with the
+// state that each state and class lead to, 16 bits each. The rows have room for 1<<shift classes.
+func automatonTables(a *automaton.Automaton) (classes, table []byte, shift int) {
+	classes = make([]byte, 256)
+	number := map[string]int{}
+	var columns [][]byte
+	for b := range classes {
+		column := make([]byte, 0, 2*len(a.Next))
+		for _, row := range a.Next {
+			column = binary.LittleEndian.AppendUint16(column, row[b])
+		}
+		n, ok := number[string(column)]
+		if !ok {
+			n = len(columns)
+			number[string(column)] = n
+			columns = append(columns, column)
+		}
+		classes[b] = byte(n)
+	}
+	shift = bits.Len(uint(len(columns) - 1))
+	table = make([]byte, len(a.Next)<<(shift+1))
+	for n, column := range columns {
+		for s := range a.Next {
+			copy(table[s<<(shift+1)+2*n:], column[2*s:2*s+2])
+		}
+	}
+	return classes, table, shift
+}
 
 // automatonTable runs an automaton from a state on, by a table.
 func (g *gen) automatonTable(p, end reg, a *automaton.Automaton, state int, w ways) {
-	table := make([]byte, 0, len(a.Next)<<rowShift)
-	for _, row := range a.Next {
-		for _, to := range row {
-			table = binary.LittleEndian.AppendUint16(table, to)
-		}
+	classes, table, shift := automatonTables(a)
+	if g.tables += len(table) + len(classes); g.tables > maxTables && g.err == nil {
+		g.err = &Error{Text: fmt.Sprintf("the patterns need tables of more than %d bytes", maxTables)}
 	}
-	s, b := g.alloc(), g.alloc()
+	s, b, t := g.alloc(), g.alloc(), g.alloc()
 	g.constant(s, uint64(state))
 	over := g.c.Label()
 	loop := g.head()
 	g.ifReg(emit.Eq, p, end, over)
-	g.op(isa.Lsh64Imm, s, 0, 0, rowShift)
 	g.op(isa.Ldx8, b, p, 0, 0)
 	g.op(isa.Add64Imm, p, 0, 0, 1)
+	g.table(t, classes)
+	g.op(isa.Add64Reg, b, t, 0, 0)
+	g.op(isa.Ldx8, b, b, 0, 0)
 	g.op(isa.Lsh64Imm, b, 0, 0, 1)
-	g.op(isa.Add64Reg, s, b, 0, 0)
-	if g.live {
-		g.c.Table(b, table)
-	}
+	g.table(t, table)
+	g.op(isa.Add64Reg, b, t, 0, 0)
+	g.op(isa.Lsh64Imm, s, 0, 0, int32(shift+1))
 	g.op(isa.Add64Reg, s, b, 0, 0)
 	g.op(isa.Ldx16, s, s, 0, 0)
 	g.constant(b, automaton.Unsure)
@@ -82,7 +112,13 @@ func (g *gen) automatonTable(p, end reg, a *automaton.Automaton, state int, w wa
 		g.ifConst(emit.Ge, s, uint64(a.Doubt), g.punt)
 	}
 	g.choose(emit.Ge, s, uint64(a.Accept), w.t, w.f, w.fall)
-	g.release(s, b)
+	g.release(s, b, t)
+}
+
+func (g *gen) table(r reg, data []byte) {
+	if g.live {
+		g.c.Table(r, data)
+	}
 }
 
 // smallState is a state in the form of jumps: where ranges of bytes lead, and all others.
