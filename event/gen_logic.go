@@ -36,6 +36,9 @@ func (g *gen) cond(n *node, w ways) {
 	case opOr:
 		g.some(n.args, w)
 	case opIf:
+		if g.selects(n, w) {
+			return
+		}
 		yes, no := g.c.Label(), g.c.Label()
 		g.cond(n.args[0], ways{yes, no, w.e, yes})
 		g.bind(yes)
@@ -47,6 +50,31 @@ func (g *gen) cond(n *node, w ways) {
 	default:
 		g.test(n, w)
 	}
+}
+
+// selects writes a choice between two comparisons of the same field with constants, by a bool of a Go struct, which is 0 or
+// 1, as one comparison with a number that is computed. It reports whether n is that.
+func (g *gen) selects(n *node, w ways) bool {
+	by, a, b := n.args[0], n.args[1], n.args[2]
+	if !g.s.host || by.op != opField || n.fails || a.op != opCompare || b.op != opCompare || a.cmp != b.cmp {
+		return false
+	}
+	x, y := a.args[0], b.args[0]
+	one, other := a.args[1], b.args[1]
+	plain := func(c *node) bool {
+		return c.op == opConst && c.kind.integer() && (c.kind != Uint || c.val.i >= 0) && int64(int32(c.val.i)) == c.val.i && (x.kind != Uint || c.val.i >= 0)
+	}
+	diff := one.val.i - other.val.i
+	if x.op != opField || y.op != opField || x.field != y.field || !x.kind.integer() || !plain(one) || !plain(other) || int64(int32(diff)) != diff {
+		return false
+	}
+	r := g.value(x, w.e)
+	limit := g.take(g.value(by, w.e))
+	g.op(isa.Mul64Imm, limit, 0, 0, int32(diff))
+	g.op(isa.Add64Imm, limit, 0, 0, int32(other.val.i))
+	g.chooseReg(conds[sign(x.kind)][a.cmp], r, limit, w.t, w.f, w.fall)
+	g.release(r, limit)
+	return true
 }
 
 // test writes the code of tests of values.
