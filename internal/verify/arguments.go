@@ -184,13 +184,19 @@ func (v *verifier) argumentFlags(arg int, name string) (f flags, number bool) {
 	return f, number
 }
 
-// nullable reports whether the stub of a method says that an argument may be null: the kernel names a function like
-// the method, whose parameters end in __nullable.
+// nullable reports whether the kernel says that an argument of a method or tracepoint may be null: by the name of the
+// parameter, which ends in __nullable, of a function that is named after it.
 func (v *verifier) nullable(arg int) bool {
-	if v.target.ops == nil {
+	w := &v.target
+	name := ""
+	switch {
+	case w.ops != nil:
+		name = strings.Replace(w.name, "/", "__", 1)
+	case w.hidden > 0:
+		name, arg = "__bpf_trace_"+w.name, arg+w.hidden
+	default:
 		return false
 	}
-	name := strings.Replace(v.target.name, "/", "__", 1)
 	f, _ := v.kernelFunc(name)
 	if f == nil {
 		return false

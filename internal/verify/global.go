@@ -240,7 +240,7 @@ func (v *verifier) isContextType(ptr *btf.Pointer) bool {
 
 // userRegs reports whether a type is bpf_user_pt_regs_t.
 func userRegs(t btf.Type) bool {
-	for {
+	for range maxNesting {
 		switch x := t.(type) {
 		case *btf.Typedef:
 			return x.Name == "bpf_user_pt_regs_t"
@@ -254,6 +254,7 @@ func userRegs(t btf.Type) bool {
 			return false
 		}
 	}
+	return false
 }
 
 // mayBeContext reports whether an argument that is tagged as the context may have its type.

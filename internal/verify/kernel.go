@@ -105,6 +105,9 @@ func (v *verifier) findTarget() error {
 	p := v.p.Source
 	t := &v.opts.Type
 	if !t.BTF {
+		if p.Flags&spec.Sleepable != 0 && t.Type != spec.Kprobe && t.Type != spec.Syscall && !v.plain() {
+			return v.failAt(0, BadAttach, "programs of type %s must not sleep", t.Type)
+		}
 		return nil
 	}
 	unknown := func(text string) error { return &Unsupported{Slot: -1, Text: text} }

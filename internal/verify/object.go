@@ -150,7 +150,7 @@ func (v *verifier) writeObject(r uint8, ptr *reg, off int64, size int) error {
 // array is one field.
 func fieldAt(t btf.Type, off int64) (name string, start, end int64) {
 	base := int64(0)
-	for {
+	for range maxNesting {
 		fields, _, _, _ := members(btf.UnderlyingType(t))
 		var in *btf.Member
 		for i := range fields {
@@ -171,6 +171,7 @@ func fieldAt(t btf.Type, off int64) (name string, start, end int64) {
 		}
 		t, base = in.Type, start
 	}
+	return name, start, end
 }
 
 // ownFields checks that an access to an object of the program's own does not touch a field that only helpers may.

@@ -116,8 +116,9 @@ func (v *verifier) pointerAdd(out, ptr, off *reg, known bool) {
 		out.off = int32(sum)
 		return
 	}
-	out.SMin, out.SMax = addSigned(ptr.SMin, off.SMin), addSigned2(ptr.SMax, off.SMax)
-	if out.SMin == math.MinInt64 || out.SMax == math.MaxInt64 {
+	least, fits := addSigned(ptr.SMin, off.SMin)
+	most, too := addSigned(ptr.SMax, off.SMax)
+	if out.SMin, out.SMax = least, most; !fits || !too {
 		out.SMin, out.SMax = math.MinInt64, math.MaxInt64
 	}
 	lo, c1 := bits.Add64(ptr.UMin, off.UMin, 0)
@@ -154,20 +155,10 @@ func (v *verifier) pointerSub(out, ptr, off *reg, known bool) {
 	}
 }
 
-// addSigned adds, and gives the least number if the sum does not fit.
-func addSigned(a, b int64) int64 {
-	if s := a + b; (s < a) == (b < 0) {
-		return s
-	}
-	return math.MinInt64
-}
-
-// addSigned2 adds, and gives the greatest number if the sum does not fit.
-func addSigned2(a, b int64) int64 {
-	if s := a + b; (s < a) == (b < 0) {
-		return s
-	}
-	return math.MaxInt64
+// addSigned adds, and reports whether the sum fits.
+func addSigned(a, b int64) (int64, bool) {
+	s := a + b
+	return s, (s < a) == (b < 0)
 }
 
 // strictBounds checks, where addresses must not become visible, that arithmetic stays inside what is pointed to.

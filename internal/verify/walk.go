@@ -49,21 +49,22 @@ func isInt(t btf.Type) bool {
 // element returns what the elements of an array are, those of several dimensions in a row, and how many there are.
 func element(t btf.Type) (elem btf.Type, n int64, array bool) {
 	n = 1
-	for {
+	for range maxNesting {
 		a, ok := t.(*btf.Array)
 		if !ok {
-			return t, n, array
+			break
 		}
 		n *= int64(a.Nelems)
 		array = true
 		t = btf.UnderlyingType(a.Type)
 	}
+	return t, n, array
 }
 
 // walkStruct finds what size bytes at off of a structure are. f has untrusted if a union was on the way. With
 // inner it stops where a structure begins. The error says what is wrong.
 func walkStruct(t btf.Type, off, size int64, f flags, inner bool) (landing, error) {
-	for {
+	for range maxNesting {
 		t = btf.UnderlyingType(t)
 		fields, all, union, ok := members(t)
 		if !ok {
@@ -89,7 +90,14 @@ func walkStruct(t btf.Type, off, size int64, f flags, inner bool) (landing, erro
 		}
 		t, off = next, at
 	}
+	return landing{}, errNesting
 }
+
+// maxNesting is how deep structures inside structures are looked into: types that were not made by a compiler may go
+// round in circles.
+const maxNesting = 64
+
+var errNesting = fmt.Errorf("structures are nested deeper than %d", maxNesting)
 
 // flexible looks behind the end of a structure that ends with an array without a size. It returns the elements, and
 // either the offset in one or that they are numbers; nil if there is no such array.
@@ -146,7 +154,10 @@ func walkFields(t btf.Type, fields []btf.Member, off, size int64, f flags, inner
 			continue
 		}
 		if elem, n, array := element(mt); array {
-			one := int64(msize) / n
+			one := int64(msize) / max(n, 1)
+			if one == 0 {
+				return fail("field %s of struct %s has elements without a size", m.Name, t.TypeName())
+			}
 			start += (off - start) / one * one
 			mt, msize = elem, int(one)
 		}
@@ -189,7 +200,7 @@ func contains(t btf.Type, off int64, want btf.Type, strict bool) bool {
 	if off == 0 && t == want {
 		return true
 	}
-	for !strict {
+	for n := 0; !strict && n < maxNesting; n++ {
 		l, err := walkStruct(t, off, 1, 0, true)
 		if err != nil || l.kind != landsStruct {
 			return false
