@@ -61,6 +61,8 @@ var cases = []struct {
 	{"an automaton", "r0 = *(u8 *)(r1 + 24)\nr0 &= 3\nr4 = 1\nr3 = 0x7 ll\nr4 <<= 1\nr3 += r4\nr4 = *(u16 *)(r3 + 0)\nif r4 != 0 goto -6\nexit", structure, ""},
 	{"an index that is too large", "r4 = *(u8 *)(r1 + 24)\nr4 &= 7\nr4 <<= 1\nr3 = 0x7 ll\nr3 += r4\nr0 = *(u16 *)(r3 + 0)\nexit", structure, "behind the end of the table"},
 	{"numbers of the table at odd places", "r4 = *(u8 *)(r1 + 24)\nr4 &= 3\nr3 = 0x7 ll\nr3 += r4\nr4 = *(u16 *)(r3 + 0)\nr4 <<= 1\nr3 = 0x7 ll\nr3 += r4\nr0 = *(u16 *)(r3 + 0)\nexit", structure, "behind the end of the table"},
+	{"a count of more than 31 for 32 bits", "r4 = *(u32 *)(r1 + 24)\nr3 = 40\nw4 >>= w3\nr3 = 0x7 ll\nr3 += r4\nr0 = *(u8 *)(r3 + 0)\nexit", structure, "behind the end of the table"},
+	{"a count for 32 bits", "r4 = *(u32 *)(r1 + 24)\nr3 = 29\nw4 >>= w3\nr3 = 0x7 ll\nr3 += r4\nr0 = *(u8 *)(r3 + 0)\nexit", structure, ""},
 	{"counters", "r4 = *(u64 *)(r1 + 24)\nr4 &= 3\nr4 *= 16\nr3 = 0x8 ll\nr3 += r4\nr0 = 1\nlock *(u64 *)(r3 + 8) += r0\nexit", structure, ""},
 	{"a counter too far", "r4 = *(u64 *)(r1 + 24)\nr4 &= 3\nr4 *= 16\nr3 = 0x8 ll\nr3 += r4\nr0 = 1\nlock *(u64 *)(r3 + 16) += r0\nexit", structure, "behind the end of counts"},
 	{"what others may change", "r3 = 0x8 ll\nr4 = *(u64 *)(r3 + 0)\nif r4 > 7 goto +4\nr4 = *(u64 *)(r3 + 0)\nr4 <<= 3\nr3 += r4\nr0 = *(u64 *)(r3 + 0)\nr0 = 0\nexit", structure, "R3 is not known to be an address"},

@@ -212,7 +212,7 @@ func (p *prover) limits(s *state, row *isa.Row, a, b expr) int64 {
 			return min(word, full(max(x, y)))
 		}
 	case isa.FnRsh:
-		if b.constant() && b.c >= 0 && b.c < 64 {
+		if b.constant() && b.c >= 0 && b.c < int64(row.Width) {
 			if x < inf {
 				return min(word, x>>b.c)
 			}
