@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/skepbpf/skep"
+	"github.com/skepbpf/skep/helper"
 	"github.com/skepbpf/skep/spec"
 )
 
@@ -37,7 +38,10 @@ socket_filter, whose R1 is a __sk_buff; otherwise for a plain function, whose R1
 data and R2 its length. --type says otherwise. Classic programs are socket filters.
 
 --write keeps, of a socket filter, the packets it accepts, cut to the length it returns; of XDP and tc,
-those that it passes or transmits; of other types all.`,
+those that it passes or transmits; of other types all.
+
+What a program prints with bpf_printk goes to standard error, after "trace:". Maps are printed as the run
+leaves them: --maps takes them back, and --set and --var preset elements and variables.`,
 		Example: `  skep run filter.bpf --pcap traffic.pcap
   skep run classic.txt --pcap traffic.pcap --write matched.pcap
   skep run function.bpf --data-in input.bin --repeat 1000 --json
@@ -129,7 +133,8 @@ func (f *runFlags) execute(cmd *cobra.Command, file string) error {
 	if err != nil {
 		return err
 	}
-	e, err := newEngine(f.engine, p, &s.spec, f.limit, vars, skep.Options{PerfMap: f.perfMap, Unverified: f.unverified})
+	e, err := newEngine(f.engine, p, &s.spec, f.limit, vars, skep.Options{PerfMap: f.perfMap, Unverified: f.unverified,
+		Env: &helper.Env{Trace: &traceWriter{to: cmd.ErrOrStderr()}}})
 	if err != nil {
 		return err
 	}

@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"sync"
 
 	"github.com/spf13/cobra"
 
+	"github.com/skepbpf/skep"
 	"github.com/skepbpf/skep/spec"
 )
 
@@ -32,6 +34,9 @@ func (f *runFlags) once(cmd *cobra.Command, p *spec.Program, e engine) error {
 		*in.to = data
 	}
 	o, err := e.run(j)
+	if err != nil && f.ctxIn == "" && readsContext(err) {
+		err = no(fmt.Errorf("%w\n  it has no context: --ctx-in gives it one", err))
+	}
 	if err != nil {
 		return err
 	}
@@ -47,6 +52,29 @@ func (f *runFlags) once(cmd *cobra.Command, p *spec.Program, e engine) error {
 		r.DataOut = hex.EncodeToString(o.data)
 	}
 	return f.print(cmd, p, e, r, o)
+}
+
+// readsContext reports whether a run has ended at an access to a context that is not there.
+func readsContext(err error) bool {
+	const first, end = 2 << 24, 3 << 24 // where contexts are
+	var fault *skep.Fault
+	return errors.As(err, &fault) && fault.Code == skep.OutOfBounds && fault.Addr >= first && fault.Addr < end
+}
+
+// traceWriter prints what programs print (bpf_printk), a line for each message.
+type traceWriter struct {
+	mu sync.Mutex
+	to io.Writer
+}
+
+// Write implements io.Writer.
+func (t *traceWriter) Write(text []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, err := fmt.Fprintf(t.to, "trace: %s", text); err != nil {
+		return 0, err
+	}
+	return len(text), nil
 }
 
 // print prints the report of a single run. It goes to stderr if the data has gone to stdout.

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -63,7 +64,14 @@ func showMap(w io.Writer, m *bpfmap.Local) error {
 		if s, ok := prefixText(def, k); ok {
 			key = []byte(s)
 		}
-		lines = append(lines, fmt.Sprintf("  %s: %s\n", key, valueJSON(m, v)))
+		if def.KeyType == nil && isIndex(def) {
+			key = fmt.Appendf(nil, "%d", binary.LittleEndian.Uint32(k))
+		}
+		value := valueJSON(m, v)
+		if name := objectName(m, k); name != "" {
+			value = []byte(name)
+		}
+		lines = append(lines, fmt.Sprintf("  %s: %s\n", key, value))
 	}
 	if len(lines) == 0 {
 		return nil
@@ -76,6 +84,27 @@ func showMap(w io.Writer, m *bpfmap.Local) error {
 		fmt.Fprintf(w, "  … %d more\n", hidden)
 	}
 	return nil
+}
+
+// isIndex reports whether the keys of a map are numbers from 0 on.
+func isIndex(m *spec.Map) bool {
+	switch m.Type {
+	case spec.ProgArray, spec.ArrayOfMaps, spec.Array, spec.PerCPUArray:
+		return m.KeySize == 4
+	}
+	return false
+}
+
+// objectName says what a map holds that is a program or a map, "" if it is neither.
+func objectName(m *bpfmap.Local, key []byte) string {
+	o, _ := m.Object(key)
+	switch o := o.(type) {
+	case *skep.Program:
+		return "program " + o.Name()
+	case *bpfmap.Local:
+		return "map " + o.Name()
+	}
+	return ""
 }
 
 func isArray(t spec.MapType) bool { return t == spec.Array || t == spec.PerCPUArray }
