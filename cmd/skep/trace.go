@@ -43,7 +43,8 @@ records from stdin or a file. The format is one of
 It prints the records, or with --count their number, with --by FIELD how many there are of each value, with --hist FIELD
 a histogram: how many there are between two powers of 2. At a terminal these tables are up to date while it reads. Without
 an expression every record counts. Of the records that the expression lets through, --sample N takes the first of every N
-alone, with --sample-by FIELD of every N that have the same value. It ends with 0 if there were such records and with 1 if there were none.`,
+alone, with --sample-by FIELD of every N that have the same value. It ends with 0 if there were such records and with 1 if
+there were none.`,
 		Example: `  skep trace filter 'status >= 500 && path ~ "/api/*"' --format json -r access.log
   skep trace filter --format json --hist took 'method == "GET"' < access.log
   skep trace filter 'status >= 500' --format json --sample 100 --sample-by path < access.log
