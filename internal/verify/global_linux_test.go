@@ -48,8 +48,8 @@ var argTypes = []func() btf.Type{
 
 var argTags = []string{"arg:ctx", "arg:ctx", "arg:nonnull", "arg:nonnull", "arg:nullable", "arg:trusted", "arg:trusted", "arg:untrusted", "arg:untrusted", "arg:other", "note"}
 
-// generateGlobal makes a program that calls a global function.
-func generateGlobal(rng *rand.Rand) *spec.Program {
+// globalProgram makes a program without instructions, of some type.
+func globalProgram(rng *rand.Rand) *spec.Program {
 	p := &spec.Program{Name: "globals", License: "GPL"}
 	switch rng.IntN(8) {
 	case 7:
@@ -72,6 +72,65 @@ func generateGlobal(rng *rand.Rand) *spec.Program {
 			p.Flags = spec.Sleepable
 		}
 	}
+	return p
+}
+
+// pass puts arguments of a function into registers.
+func (g *objectGen) pass(f *btf.Func, proto *btf.FuncProto) {
+	rng := g.rng
+	for i := range len(proto.Params) {
+		r := isa.Register(1 + i)
+		_, isPtr := proto.Params[i].Type.(*btf.Pointer)
+		pick := rng.IntN(7)
+		if f.ParamTags[i] == nil && isPtr && rng.IntN(2) == 0 {
+			pick = 1 + rng.IntN(3)
+		}
+		if !isPtr && rng.IntN(5) > 0 {
+			pick = 2
+		}
+		switch pick {
+		case 0:
+			g.emit(isa.Mov64Reg.Make(r, 6, 0, 0))
+		case 1:
+			g.emit(isa.Mov64Reg.Make(r, 10, 0, 0), isa.Add64Imm.Make(r, 0, 0, int32(-8*(1+rng.IntN(3)))))
+		case 2:
+			g.emit(isa.Mov64Imm.Make(r, 0, 0, int32(rng.IntN(2))))
+		case 3, 4:
+			g.emit(isa.Mov64Reg.Make(r, 7, 0, 0))
+		default:
+			g.emit(isa.Mov64Reg.Make(r, 8, 0, 0))
+		}
+	}
+}
+
+// useArguments does something with arguments.
+func (g *objectGen) useArguments(n int) {
+	rng := g.rng
+	for range 1 + rng.IntN(3) {
+		if n == 0 {
+			break
+		}
+		r := isa.Register(1 + rng.IntN(n))
+		switch rng.IntN(6) {
+		case 0:
+			g.nullCheck(r)
+		case 1, 2:
+			g.nullCheck(r)
+			fallthrough
+		case 3:
+			g.emit(loads[1<<rng.IntN(4)].Make(0, r, int16(4*rng.IntN(5)), 0))
+		case 4:
+			g.nullCheck(r)
+			g.emit(stores[1<<rng.IntN(4)].Make(r, 10-isa.Register(rng.IntN(2))*9, int16(4*rng.IntN(5)), 0))
+		case 5:
+			g.emit(isa.Add64Imm.Make(r, 0, 0, 1))
+		}
+	}
+}
+
+// generateGlobal makes a program that calls a global function.
+func generateGlobal(rng *rand.Rand) *spec.Program {
+	p := globalProgram(rng)
 	n := rng.IntN(4)
 	f := &btf.Func{Name: "sub", Linkage: btf.GlobalFunc}
 	proto := &btf.FuncProto{Return: cInt}
@@ -114,29 +173,7 @@ func generateGlobal(rng *rand.Rand) *spec.Program {
 	} else {
 		g.emit(isa.Mov64Imm.Make(8, 0, 0, 0))
 	}
-	for i := range n {
-		r := isa.Register(1 + i)
-		_, isPtr := proto.Params[i].Type.(*btf.Pointer)
-		pick := rng.IntN(7)
-		if f.ParamTags[i] == nil && isPtr && rng.IntN(2) == 0 {
-			pick = 1 + rng.IntN(3)
-		}
-		if !isPtr && rng.IntN(5) > 0 {
-			pick = 2
-		}
-		switch pick {
-		case 0:
-			g.emit(isa.Mov64Reg.Make(r, 6, 0, 0))
-		case 1:
-			g.emit(isa.Mov64Reg.Make(r, 10, 0, 0), isa.Add64Imm.Make(r, 0, 0, int32(-8*(1+rng.IntN(3)))))
-		case 2:
-			g.emit(isa.Mov64Imm.Make(r, 0, 0, int32(rng.IntN(2))))
-		case 3, 4:
-			g.emit(isa.Mov64Reg.Make(r, 7, 0, 0))
-		default:
-			g.emit(isa.Mov64Reg.Make(r, 8, 0, 0))
-		}
-	}
+	g.pass(f, proto)
 	call := len(p.Insns)
 	g.emit(isa.CallLocal.Make(0, 0, 0, 0))
 	if rng.IntN(4) == 0 {
@@ -149,26 +186,7 @@ func generateGlobal(rng *rand.Rand) *spec.Program {
 	p.Insns[call].Imm = int32(len(p.Insns) - call - 1)
 	sub := len(p.Insns)
 	g.exits = nil
-	for range 1 + rng.IntN(3) {
-		if n == 0 {
-			break
-		}
-		r := isa.Register(1 + rng.IntN(n))
-		switch rng.IntN(6) {
-		case 0:
-			g.nullCheck(r)
-		case 1, 2:
-			g.nullCheck(r)
-			fallthrough
-		case 3:
-			g.emit(loads[1<<rng.IntN(4)].Make(0, r, int16(4*rng.IntN(5)), 0))
-		case 4:
-			g.nullCheck(r)
-			g.emit(stores[1<<rng.IntN(4)].Make(r, 10-isa.Register(rng.IntN(2))*9, int16(4*rng.IntN(5)), 0))
-		case 5:
-			g.emit(isa.Add64Imm.Make(r, 0, 0, 1))
-		}
-	}
+	g.useArguments(n)
 	if rng.IntN(8) == 0 {
 		g.call([]string{"get_current_task_btf", "bpf_rcu_read_lock", "skb_pull_data", "ktime_get_ns"}[rng.IntN(4)], false)
 	}
