@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/skepbpf/skep/internal/ir"
@@ -16,7 +15,7 @@ import (
 // graph collects what is known at the start of blocks, over all paths. A nil one collects nothing.
 type graph struct {
 	at    map[ir.Index]int // block by first instruction
-	state [][]reg          // registers at the start of each block; nil: no path came there
+	state [][]reg          // registers at the start of each block, and slots of the stack; nil: no path came there
 	mixed [][]bool         // registers that are of different kinds on different paths
 	bad   *Error           // why the program was refused
 }
@@ -38,9 +37,9 @@ func (g *graph) note(v *verifier) {
 	if !ok {
 		return
 	}
-	regs := v.cur.regs()
+	regs := known(v.cur.top())
 	if g.state[n] == nil {
-		g.state[n], g.mixed[n] = slices.Clone(regs[:]), make([]bool, isa.NumRegisters)
+		g.state[n], g.mixed[n] = regs, make([]bool, len(regs))
 		return
 	}
 	for r := range regs {
@@ -52,6 +51,18 @@ func (g *graph) note(v *verifier) {
 		old.Scalar = old.Union(&now.Scalar)
 		old.n = min(old.n, now.n)
 	}
+}
+
+// known returns the registers of a frame, then what is saved in each slot of its stack: NotInit where that is no whole register.
+func known(f *frame) []reg {
+	out := make([]reg, isa.NumRegisters+maxStack/8)
+	copy(out, f.regs[:])
+	for i := range f.stack {
+		if s := &f.stack[i]; s.bytes[0] == byteSpill && s.bytes[7] == byteSpill {
+			out[int(isa.NumRegisters)+i] = s.reg
+		}
+	}
+	return out
 }
 
 // write prints the graph. The block where the program was refused is red.
@@ -96,7 +107,11 @@ func (g *graph) block(v *verifier, n int) []string {
 	var lines []string
 	live := v.live[v.p.Blocks[n].First]
 	for r, x := range g.state[n] {
+		slot := r - int(isa.NumRegisters)
 		switch {
+		case slot >= 0 && (x.kind == NotInit || g.mixed[n][r] || x.IsUnknown() && x.kind == Scalar): // nothing is known of it
+		case slot >= 0:
+			lines = append(lines, fmt.Sprintf("stack %d: %s", -8*(slot+1), x.inWords(v)))
 		case live>>r&1 == 0: // nothing depends on it
 		case g.mixed[n][r]:
 			lines = append(lines, fmt.Sprintf("R%d: differs from path to path", r))
