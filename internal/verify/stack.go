@@ -102,12 +102,8 @@ func (v *verifier) spillScalar(s *slot, size int, val *reg, valReg int) {
 		switch {
 		case i >= 8-size:
 			s.bytes[i] = byteSpill
-		case s.bytes[i] == byteZero:
-		case s.bytes[i] != byteInvalid:
+		case s.bytes[i] != byteZero && s.bytes[i] != byteInvalid:
 			s.bytes[i] = byteMisc
-		case v.opts.Strict: // the kernel takes it for a number from here on
-			s.bytes[i] = byteMisc
-			v.facts.Unwritten = true
 		}
 	}
 }

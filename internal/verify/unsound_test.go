@@ -32,10 +32,15 @@ out: exit
 `, spec.SkMsg},
 	{"bytes beside a small number that is saved", `r0 = 3
 *(u8 *)(r10 - 8) = r0
-*(u32 *)(r10 - 16) = 0
-r7 = *(u32 *)(r10 - 8)
-*(u64 *)(r10 - 8) = r1
-r0 = r7
+r6 = r1
+r1 = 0
+r2 = 0
+r3 = r10
+r3 += -8
+r4 = 8
+r5 = 0
+call csum_diff
+*(u64 *)(r10 - 8) = r6
 exit
 `, spec.XDP},
 }
