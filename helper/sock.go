@@ -62,7 +62,7 @@ var sockets = []Helper{
 	cast(196, "skc_to_mptcp_sock", "mptcp_sock", func(*spec.Socket) bool { return false }),
 	{ID: 124, Name: "sk_assign", Args: []Arg{Context, SockCommon, Any}, Func: assignSocket,
 		Variants: []Variant{{[]spec.ProgramType{spec.SkLookup}, []Arg{Context, Socket | OrNull, Any}}}},
-	{ID: 46, Name: "get_socket_cookie", Args: []Arg{Context}, Variants: []Variant{{socketGivers, []Arg{SockCommon | OrNull}}}, Func: func(c *Call, r1, _, _, _, _ uint64) (uint64, error) {
+	{ID: 46, Name: "get_socket_cookie", Args: []Arg{Context}, Variants: []Variant{{append(socketGivers, spec.SkReuseport), []Arg{SockCommon | OrNull}}}, Func: func(c *Call, r1, _, _, _, _ uint64) (uint64, error) {
 		if s := c.socketOf(r1); s != nil {
 			return s.Cookie, nil
 		}

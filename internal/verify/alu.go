@@ -176,6 +176,9 @@ func (v *verifier) arithmetic(in *ir.Ins, row *isa.Row, dst, src *reg) error {
 		}
 		src = &imm
 	}
+	if err := v.maskNumbers(row, in.Dst); err != nil {
+		return err
+	}
 	old := *dst
 	s := dst.Scalar
 	if !operate(&s, row, &src.Scalar) {

@@ -61,6 +61,9 @@ type verifier struct {
 	wrong    *Error                       // of the first path that has gone wrong
 	externAt map[ir.Index]*spec.ExternRef // the loads of addresses of the kernel's
 
+	masks        []mask // of each instruction, where addresses must not become visible
+	exactNumbers bool   // numbers differ in anything: masks may
+
 	facts *Facts
 	log   *logger
 	graph *graph

@@ -95,6 +95,9 @@ func (v *verifier) regSafe(old, cur *reg, how exactness) bool {
 	}
 	switch old.kind {
 	case Scalar:
+		if v.exactNumbers {
+			return v.numbersExact(old, cur)
+		}
 		if !old.precise && how == notExact {
 			return true
 		}
@@ -115,6 +118,11 @@ func (v *verifier) regSafe(old, cur *reg, how exactness) bool {
 func (v *verifier) regExact(a, b *reg) bool {
 	return a.kind == b.kind && a.flags == b.flags && a.frame == b.frame && a.off == b.off && a.n == b.n && a.obj == b.obj &&
 		a.Scalar == b.Scalar && v.idmap.same(a.id, b.id) && v.idmap.same(a.ref, b.ref) && v.idmap.same(a.dyn, b.dyn)
+}
+
+// numbersExact reports whether two numbers are the same, and were copied from the same.
+func (v *verifier) numbersExact(a, b *reg) bool {
+	return a.Scalar == b.Scalar && a.flags == b.flags && a.off == b.off && v.idmap.sameScalar(a.id, b.id)
 }
 
 var anyNumber = unknownScalar()

@@ -70,6 +70,14 @@ func (v *verifier) pointerArith(in *ir.Ins, row *isa.Row, ptr reg, off *reg, swa
 		return err
 	}
 	out := ptr
+	var m mask
+	var left bool
+	if v.needsMask(row) {
+		var err error
+		if m, left, err = v.maskBefore(row, &ptr, off, swapped, at); err != nil {
+			return err
+		}
+	}
 	switch row.Fn {
 	case isa.FnAdd:
 		v.pointerAdd(&out, &ptr, off, known)
@@ -92,7 +100,10 @@ func (v *verifier) pointerArith(in *ir.Ins, row *isa.Row, ptr reg, off *reg, swa
 	dst.UMin32, dst.UMax32, dst.SMin32, dst.SMax32 = 0, math.MaxUint32, math.MinInt32, math.MaxInt32
 	dst.Sync()
 	dst.Repair()
-	return v.strictBounds(in.Dst, dst)
+	if err := v.strictBounds(in.Dst, dst); err != nil || !m.set {
+		return err
+	}
+	return v.maskAfter(m, left, dst, in.Dst)
 }
 
 // saneOffset checks that an offset is so small that sums of them do not overflow.
