@@ -11,6 +11,8 @@
 // program's access to a value is a plain memory access, at the offset that LookupOffset tells, while
 // everything that Go code reads and writes there is read and written in words of 8 bytes at once.
 //
+// An arena map is memory with pointers in it, which Go code follows by the methods of Arena.
+//
 // There are no file descriptors. Where the kernel wants one as a value, of a program, map or socket, the Go
 // value itself is put.
 package bpfmap
