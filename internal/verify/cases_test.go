@@ -23,7 +23,7 @@ import (
 
 var taskType = &btf.Struct{Name: "task_struct"}
 
-var caseMaps = append([]spec.Map{{Name: "kept", Type: spec.Array, KeySize: 4, ValueSize: 32, MaxEntries: 1, Fields: []spec.MapField{
+var caseMaps = append([]spec.Map{{Name: "local", Type: spec.CGroupStorage, KeySize: 16, ValueSize: 8}, {Name: "kept", Type: spec.Array, KeySize: 4, ValueSize: 32, MaxEntries: 1, Fields: []spec.MapField{
 	{Kind: spec.Kptr, Offset: 0, Type: taskType}, {Kind: spec.KptrUntrusted, Offset: 16, Type: taskType}}}, {Name: "wronly", Type: spec.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1, Flags: mapWriteOnlyProg}}, genMaps...)
 
 // testCase is a program with what is expected of it.
