@@ -78,7 +78,7 @@ func campaign(t *testing.T, strict bool, n int) {
 	rng := rand.New(rand.NewPCG(fromEnv("SKEP_SEED", 1), 7))
 	c := &comparison{strict: strict, types: map[string]*counts{}, patterns: map[string]*counts{}, classes: map[string]int{}, maps: &kernel.MapCache{}}
 	defer c.maps.Close()
-	types := loadable(t)
+	types, shown := loadable(t), 0
 	for c.all.programs < n {
 		o := genOptions{typ: types[rng.IntN(len(types))], pattern: &patterns[rng.IntN(len(patterns))], size: 2 + rng.IntN(16), strict: strict}
 		if s := os.Getenv("SKEP_TYPE"); s != "" {
@@ -88,6 +88,10 @@ func campaign(t *testing.T, strict bool, n int) {
 			o.pattern = &patterns[slices.IndexFunc(patterns, func(p pattern) bool { return p.name == s })]
 		}
 		p, all := generate(rng, o)
+		if c.all.programs/10_000 != shown {
+			shown = c.all.programs / 10_000
+			t.Logf("\n%s", c.table("", map[string]*counts{"so far": &c.all}))
+		}
 		good := c.compare(t, p, all, o.pattern.name)
 		for range 3 {
 			q := *p
