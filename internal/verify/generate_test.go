@@ -60,7 +60,6 @@ type gen struct {
 	depth  int
 	loops  int // that the statement is in
 	held   int // references and locks that are held
-	name   string
 	extras []func(g *gen)
 
 	argMap, argSize int // of the helper call under way

@@ -358,9 +358,8 @@ func (g *gen) compare() isa.Instruction {
 
 // branch is a block that may be jumped over, perhaps with another in its place.
 func (g *gen) branch() {
-	at := len(g.code)
 	in := g.compare()
-	at = len(g.code)
+	at := len(g.code)
 	g.emit(in)
 	before := g.snap()
 	g.block(1 + g.pick(4))
