@@ -120,7 +120,7 @@ func checkDefinition(def *spec.Map) error {
 		return fmt.Errorf("the map can be neither read nor written (flags %#x): %w", f, EINVAL)
 	case r.entries && def.MaxEntries == 0:
 		return fmt.Errorf("max_entries is 0: %w", EINVAL)
-	case !r.entries && def.MaxEntries != 0:
+	case !r.entries && def.MaxEntries != 0 && def.Type != spec.CGroupStorage && def.Type != spec.PerCPUCGroupStorage:
 		return fmt.Errorf("max_entries is %d and must be 0 for type %s: %w", def.MaxEntries, def.Type, EINVAL)
 	case !sizeIn([]int{r.key}, def.KeySize):
 		return fmt.Errorf("the key size %d is wrong for type %s, which wants %s: %w", def.KeySize, def.Type, sizesText([]int{r.key}), EINVAL)
@@ -294,6 +294,8 @@ func checkGroupStorage(def *spec.Map) (Errno, string) {
 		return EINVAL, fmt.Sprintf("the key size %d is wrong: a key is the number of a control group, 8 bytes, or a struct bpf_cgroup_storage_key, %d", def.KeySize, groupKeySize)
 	case def.ValueSize > most:
 		return E2BIG, fmt.Sprintf("the value size %d is too large, at most %d are allowed", def.ValueSize, most)
+	case def.MaxEntries != 0:
+		return EINVAL, fmt.Sprintf("max_entries is %d and must be 0 for type %s", def.MaxEntries, def.Type)
 	}
 	return 0, ""
 }
